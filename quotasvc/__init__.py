@@ -1,0 +1,1 @@
+"""quotasvc: quota decisions over gRPC."""

@@ -1,0 +1,1 @@
+"""The methods of the contract: bytes in, bytes out, and no transport."""

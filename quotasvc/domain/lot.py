@@ -1,0 +1,59 @@
+"""Lots: prepaid amounts of one origin and one expiry, and the balances that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LOTS_MAX = 1_000
+"""Open lots in a pool, and so the bound of every loop over them (SEM-24)."""
+
+WALLET_LOT = "wallet"
+"""A wallet is a pool of one lot without expiry, to which top-ups add."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """One lot as it stands at a moment: granted is always the sum of the five others."""
+
+    lot_id: str
+    origin: str
+    granted: int
+    available: int
+    held: int
+    consumed: int
+    expired: int
+    revoked: int
+    purchase_ms: int
+    grant_ms: int
+    expire_ms: int | None
+    waiting: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Something in it is available or held."""
+        return self.available > 0 or self.held > 0
+
+    @property
+    def draw_order(self) -> tuple[bool, int, int, str]:
+        """First to expire is first drawn, no expiry last; ties by purchase, then id (SEM-21)."""
+        return (self.expire_ms is None, self.expire_ms or 0, self.purchase_ms, self.lot_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Sums over lots, in nanos; exact whatever their size (L6)."""
+
+    available: int
+    held: int
+    waiting: int
+    settled: int
+
+
+def balance(lots: tuple[Lot, ...]) -> Balance:
+    """The balance that these lots make."""
+    return Balance(
+        available=sum(lot.available for lot in lots if not lot.waiting),
+        held=sum(lot.held for lot in lots),
+        waiting=sum(lot.available for lot in lots if lot.waiting),
+        settled=sum(lot.consumed for lot in lots),
+    )

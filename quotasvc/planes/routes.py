@@ -1,0 +1,35 @@
+"""Remembers who may pay for a key's use of a resource: worked out once per version of things."""
+
+from __future__ import annotations
+
+from quotasvc.domain.catalog import Catalog
+from quotasvc.domain.order import Route, find_route
+from quotasvc.domain.outcome import DenialReason
+from quotasvc.planes.identity import Identity
+
+
+class Routes:
+    """Routes by (catalog version, team version, key, resource); any change makes another one."""
+
+    def __init__(self, *, routes_max: int = 50_000) -> None:
+        self._routes_max = routes_max
+        self._known: dict[tuple[str, str, int, str, str], Route] = {}
+
+    def find(self, catalog: Catalog, identity: Identity, resource_id: str) -> Route | DenialReason:
+        """The route, or the early denial; denials are not remembered: their ids are endless."""
+        name = (
+            catalog.version,
+            identity.team.team_id,
+            identity.team_version,
+            identity.key.key_id,
+            resource_id,
+        )
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        found = find_route(catalog, identity.team, identity.key, resource_id)
+        if isinstance(found, Route):
+            if len(self._known) >= self._routes_max:
+                self._known.clear()
+            self._known[name] = found
+        return found

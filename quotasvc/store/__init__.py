@@ -1,0 +1,1 @@
+"""The store: names keys, runs scripts, decodes replies; knows no gRPC."""

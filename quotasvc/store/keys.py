@@ -1,0 +1,135 @@
+"""Every key name in the store; no other file spells one.
+
+All keys of a partition share one hash tag, so that a decision is one script on one slot. The tag
+of partition p is `p<nnn>` plus the first letters that bring its slot into [64p, 64p + 63]: the
+256 partitions then lie evenly on any number of shards. A tag can never be renamed.
+"""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import product
+from string import ascii_lowercase
+
+from quotasvc.domain.catalog import Allowance, Window
+
+SCHEMA = "q1"
+SCHEMA_NUMBER = 1
+PARTITIONS = 256
+_SLOTS_PER_PARTITION = 64
+
+SCHEMA_MARKER = f"{SCHEMA}:{{sys}}:schema"
+"""HASH {schema, store_id, secrets: their fingerprint}. Written once, when a store is begun."""
+
+CATALOG_IN_FORCE = f"{SCHEMA}:{{sys}}:catalog"
+"""STRING: the version that the latest `serve` brought. Its successor must keep its ids (SEM-18)."""
+
+
+def catalog(version: str) -> str:
+    """STRING: the text of a catalog version that has decided something; never removed (SEM-2)."""
+    return f"{SCHEMA}:{{sys}}:catalog:{version}"
+
+
+def slot(tag: str) -> int:
+    """The cluster slot of a hash tag: CRC16 (XMODEM) modulo 16,384."""
+    return crc_hqx(tag.encode(), 0) % 16_384
+
+
+@lru_cache(maxsize=PARTITIONS)
+def partition_tag(partition: int) -> str:
+    """The hash tag of a partition, 0 … 255."""
+    tags = (
+        f"p{partition:03d}{''.join(letters)}"
+        for length in range(4)
+        for letters in product(ascii_lowercase, repeat=length)
+    )
+    return next(tag for tag in tags if slot(tag) // _SLOTS_PER_PARTITION == partition)
+
+
+def partition(team_id: str) -> int:
+    """The partition of a team: a stable hash of its id."""
+    return blake2b(team_id.encode(), digest_size=1).digest()[0]
+
+
+def due(partition_number: int) -> str:
+    """ZSET: the partition's teams by the time at which something of theirs is due."""
+    return f"{SCHEMA}:{{{partition_tag(partition_number)}}}:due"
+
+
+def ledger(partition_number: int) -> str:
+    """STREAM: the outbox of the partition's teams (SEM-39)."""
+    return f"{SCHEMA}:{{{partition_tag(partition_number)}}}:ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolKeys:
+    """A pool's lots: the order, the immutable facts, and the nanos of each lot in each state."""
+
+    order: str
+    available: str
+    held: str
+    consumed: str
+    expired: str
+    revoked: str
+    ends: str  # when each lot expires, in ms; 0: never
+    info: str
+
+
+@dataclass(frozen=True, slots=True)
+class TeamKeys:
+    """The keys of one team. Built once per team and cached: names are the same for ever."""
+
+    team_id: str
+    prefix: str
+    team: str  # HASH: version, document, seq, entry, clock_ms, due_ms
+    holds: str  # ZSET: reservation ids of live holds, by expiry
+    purge: str  # ZSET: reservation ids of settled and expired records, by purge time
+    due: str
+    ledger: str
+    credits: PoolKeys
+    wallet: PoolKeys
+
+    def record(self, digest: str) -> str:
+        """HASH: the one record of a request. Purged by time, never by TTL."""
+        return f"{self.prefix}:res:{digest}"
+
+    def window(self, seat_id: str, allowance: Allowance, window: Window) -> str:
+        """HASH: one counter of a seat, named as SEM-18 says."""
+        return (
+            f"{self.prefix}:win:{self.team_id}:{seat_id}:{allowance.allowance_id}:{allowance.unit}"
+            f":{window.kind.value}:{window.length_ms}:{window.anchor}"
+        )
+
+
+@lru_cache(maxsize=65_536)
+def team_keys(team_id: str) -> TeamKeys:
+    """The keys of a team; `team_id` is well-formed (domain.team.TEAM_ID)."""
+    number = partition(team_id)
+    prefix = f"{SCHEMA}:{{{partition_tag(number)}}}"
+    return TeamKeys(
+        team_id=team_id,
+        prefix=prefix,
+        team=f"{prefix}:team:{team_id}",
+        holds=f"{prefix}:holds:{team_id}",
+        purge=f"{prefix}:purge:{team_id}",
+        due=due(number),
+        ledger=ledger(number),
+        credits=_pool_keys(f"{prefix}:credits:{team_id}"),
+        wallet=_pool_keys(f"{prefix}:wallet:{team_id}"),
+    )
+
+
+def _pool_keys(prefix: str) -> PoolKeys:
+    return PoolKeys(
+        order=f"{prefix}:order",
+        available=f"{prefix}:available",
+        held=f"{prefix}:held",
+        consumed=f"{prefix}:consumed",
+        expired=f"{prefix}:expired",
+        revoked=f"{prefix}:revoked",
+        ends=f"{prefix}:ends",
+        info=f"{prefix}:info",
+    )

@@ -1,0 +1,43 @@
+-- team_store: the counters of a team, in the same HASH as its document.
+local whole = require("lib.whole")
+
+local team_store = {}
+
+-- Reads the team's counters; nil where there is no such team.
+function team_store.read(key)
+  local found = redis.call("HMGET", key, "version", "seq", "entry", "clock_ms", "due_ms")
+  if not found[1] then return nil end
+  return {
+    version = whole.of(found[1], nil, key, "version"),
+    seq = whole.of(found[2], 0, key, "seq"),
+    entry = whole.of(found[3], 0, key, "entry"),
+    clock_ms = whole.of(found[4], 0, key, "clock_ms"),
+    due_ms = whole.of(found[5], 0, key, "due_ms"),
+  }
+end
+
+-- The time of this decision: state never moves backwards, but a stored time that lies too far
+-- ahead was a fault of some clock and is ignored (SEM-37).
+function team_store.now(team, time_ms)
+  if team.clock_ms > time_ms and team.clock_ms - time_ms <= BOUND.skew_ms then
+    return team.clock_ms
+  end
+  return time_ms
+end
+
+-- Counts one change of state, with a ledger entry or without, and remembers its time.
+function team_store.count(team, now, is_entry)
+  team.seq = team.seq + 1
+  if is_entry then team.entry = team.entry + 1 end
+  team.clock_ms = now
+end
+
+-- Writes the counters back.
+function team_store.save(key, team)
+  redis.call(
+    "HSET", key, "seq", team.seq, "entry", team.entry, "clock_ms", team.clock_ms,
+    "due_ms", team.due_ms
+  )
+end
+
+return team_store

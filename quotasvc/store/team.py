@@ -1,0 +1,123 @@
+"""Team documents: JSON in the store, parsed teams in a cache that decisions keep honest.
+
+The cache is never trusted alone: each decision script compares the version that its order was
+compiled against, so a change made anywhere holds on the very next decision.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from quotasvc.domain.faults import Corrupt
+from quotasvc.domain.team import Key, KeyKind, KeyState, Member, Role, Seat, Team
+from quotasvc.store import keys
+from quotasvc.store.executor import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class VersionedTeam:
+    """A team at one version of its document."""
+
+    version: int
+    team: Team
+
+
+class TeamDirectory:
+    """Loads teams and remembers the parsed ones, up to a bound."""
+
+    def __init__(self, executor: Executor, *, teams_max: int = 20_000) -> None:
+        self._executor = executor
+        self._teams_max = teams_max
+        self._cache: OrderedDict[str, VersionedTeam] = OrderedDict()
+
+    async def get(self, team_id: str, deadline: float) -> VersionedTeam | None:
+        """The team as last seen; loaded if it was not. None: there is no such team."""
+        found = self._cache.get(team_id)
+        return found if found is not None else await self.load(team_id, deadline)
+
+    async def load(self, team_id: str, deadline: float) -> VersionedTeam | None:
+        """The team as it is now."""
+        key = keys.team_keys(team_id).team
+        reply = await self._executor.call("HMGET", key, "version", "document", deadline=deadline)
+        match reply:
+            case [bytes(version), bytes(document)] if version.isdigit():
+                found = VersionedTeam(int(version), team_from_json(document.decode()))
+            case [None, None]:
+                self._cache.pop(team_id, None)
+                return None
+            case _:
+                raise Corrupt(f"version or document of team {team_id} is in no known shape")
+        self._cache[team_id] = found
+        if len(self._cache) > self._teams_max:
+            self._cache.popitem(last=False)
+        return found
+
+
+def team_to_json(team: Team) -> str:
+    """The document: names as in domain.team, enums by value."""
+    return json.dumps(
+        {
+            "team_id": team.team_id,
+            "name": team.name,
+            "is_default": team.is_default,
+            "members": [
+                {"user_id": m.user_id, "role": m.role.value, "credits_access": m.credits_access}
+                for m in team.members
+            ],
+            "seats": [
+                {
+                    "seat_id": s.seat_id,
+                    "plan_id": s.plan_id,
+                    "purchased_ms": s.purchased_ms,
+                    "user_id": s.user_id,
+                }
+                for s in team.seats
+            ],
+            "keys": [
+                {
+                    "key_id": k.key_id,
+                    "kind": k.kind.value,
+                    "user_id": k.user_id,
+                    "secret_hash": k.secret_hash,
+                    "state": k.state.value,
+                }
+                for k in team.keys
+            ],
+        },
+        separators=(",", ":"),
+    )
+
+
+def team_from_json(text: str) -> Team:
+    """The team that a document describes; a document of another shape is Corrupt."""
+    try:
+        document: dict[str, Any] = json.loads(text)
+        return Team(
+            team_id=document["team_id"],
+            name=document["name"],
+            is_default=document["is_default"],
+            members=tuple(
+                Member(
+                    user_id=m["user_id"],
+                    role=Role(m["role"]),
+                    credits_access=m["credits_access"],
+                )
+                for m in document["members"]
+            ),
+            seats=tuple(Seat(**seat) for seat in document["seats"]),
+            keys=tuple(
+                Key(
+                    key_id=k["key_id"],
+                    kind=KeyKind(k["kind"]),
+                    user_id=k["user_id"],
+                    secret_hash=k["secret_hash"],
+                    state=KeyState(k["state"]),
+                )
+                for k in document["keys"]
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Corrupt(f"a team document cannot be read: {error!r}") from error

@@ -1,0 +1,162 @@
+"""Reads bars and lots: one script each, so that what they show was true at one moment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from quotasvc.domain.catalog import Allowance
+from quotasvc.domain.faults import Corrupt
+from quotasvc.domain.lot import Lot
+from quotasvc.domain.order import WindowTerm
+from quotasvc.domain.reservation import Payer
+from quotasvc.store import keys, table
+from quotasvc.store.decision import Bounds, Level, decode_levels, window_args
+from quotasvc.store.executor import Executor
+from quotasvc.store.resp import Reply
+from quotasvc.store.table import Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """The windows that were asked for, in that order; empty where the code is not GRANTED."""
+
+    code: Code
+    now_ms: int
+    levels: tuple[Level, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """All lots of a pool at one moment; empty where the code is not GRANTED."""
+
+    code: Code
+    now_ms: int
+    lots: tuple[Lot, ...] = ()
+
+
+class UsageStore:
+    """The scripts of the usage plane."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def bars(
+        self,
+        team_id: str,
+        team_version: int,
+        seat_id: str,
+        terms: tuple[tuple[Allowance, WindowTerm], ...],
+        bounds: Bounds,
+        deadline: float,
+    ) -> Bars:
+        """How the windows of a seat stand."""
+        team = keys.team_keys(team_id)
+        names = (
+            team.team,
+            *(team.window(seat_id, allowance, term.window) for allowance, term in terms),
+        )
+        args = (*bounds.words, team_version, *window_args(tuple(term for _, term in terms)))
+        reply = await self._executor.run(table.REMAINS, names, args, deadline)
+        match reply:
+            case [int(code), int(now_ms), list(levels)]:
+                return Bars(code=Code(code), now_ms=now_ms, levels=decode_levels(levels))
+            case [int(code), int(now_ms)]:
+                return Bars(code=Code(code), now_ms=now_ms)
+            case _:
+                raise Corrupt("usage/remains answered in no known shape")
+
+    async def pool(self, team_id: str, payer: Payer, deadline: float) -> Pool:
+        """Every lot of the team's Credits or wallet."""
+        team = keys.team_keys(team_id)
+        pool = team.wallet if payer is Payer.WALLET else team.credits
+        names = (
+            team.team,
+            pool.available,
+            pool.held,
+            pool.consumed,
+            pool.expired,
+            pool.revoked,
+            pool.info,
+        )
+        reply = await self._executor.run(table.LOTS, names, (), deadline)
+        match reply:
+            case [int(code), int(now_ms), [list(info), *states]]:
+                return Pool(code=Code(code), now_ms=now_ms, lots=_lots(info, states, now_ms))
+            case [int(code), int(now_ms)]:
+                return Pool(code=Code(code), now_ms=now_ms)
+            case _:
+                raise Corrupt("usage/lots answered in no known shape")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotInfo:
+    """What never changes about a lot; one JSON text in the store."""
+
+    origin: str
+    granted: int
+    purchase_ms: int
+    grant_ms: int
+    expire_ms: int | None
+
+    def to_json(self) -> str:
+        """The text: the same for the same lot, so that a repeated grant can be told."""
+        return json.dumps(
+            {
+                "origin": self.origin,
+                "granted": self.granted,
+                "purchase_ms": self.purchase_ms,
+                "grant_ms": self.grant_ms,
+                "expire_ms": self.expire_ms,
+            },
+            separators=(",", ":"),
+        )
+
+    @staticmethod
+    def from_json(lot_id: str, text: str) -> LotInfo:
+        """Reads what `to_json` wrote; a text of another shape is Corrupt."""
+        try:
+            return LotInfo(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise Corrupt(f"lot {lot_id} cannot be read: {error!r}") from error
+
+
+def _lots(info: list[Reply], states: list[Reply], now_ms: int) -> tuple[Lot, ...]:
+    available, held, consumed, expired, revoked = (_amounts(state) for state in states)
+    lots = []
+    for lot_id, text in _pairs(info):
+        facts = LotInfo.from_json(lot_id, text)
+        left = available.get(lot_id, 0)
+        # Every answer counts a lot as expired from that moment on, booked or not (SEM-22).
+        is_over = facts.expire_ms is not None and facts.expire_ms <= now_ms
+        lots.append(
+            Lot(
+                lot_id=lot_id,
+                origin=facts.origin,
+                granted=facts.granted,
+                available=0 if is_over else left,
+                held=held.get(lot_id, 0),
+                consumed=consumed.get(lot_id, 0),
+                expired=expired.get(lot_id, 0) + (left if is_over else 0),
+                revoked=revoked.get(lot_id, 0),
+                purchase_ms=facts.purchase_ms,
+                grant_ms=facts.grant_ms,
+                expire_ms=facts.expire_ms,
+            )
+        )
+    return tuple(lots)
+
+
+def _pairs(flat: Reply) -> list[tuple[str, str]]:
+    assert isinstance(flat, list)
+    words = [word.decode() for word in flat if isinstance(word, bytes)]
+    return list(zip(words[::2], words[1::2], strict=True))
+
+
+def _amounts(flat: Reply) -> dict[str, int]:
+    amounts = {}
+    for lot_id, text in _pairs(flat):
+        if not text.isascii() or not text.isdigit():
+            raise Corrupt(f"lot {lot_id} has {text!r}, which is no amount")
+        amounts[lot_id] = int(text)
+    return amounts

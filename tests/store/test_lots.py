@@ -1,0 +1,337 @@
+"""Lots: the order of drawing, many of them, and the balances they make (G, SEM-21 … 24)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from quotasvc.domain.faults import Conflict, FailedPrecondition, NotFound
+from quotasvc.domain.lot import LOTS_MAX, WALLET_LOT
+from quotasvc.domain.outcome import Allowed, DenialReason
+from quotasvc.domain.reservation import Payer
+from quotasvc.domain.unit import AMOUNT_MAX
+from quotasvc.planes.usage import Subject
+from quotasvc.store.usage import LotInfo
+from tests.support.books import Books
+from tests.support.catalogs import CREDIT
+from tests.support.clock import DAY, HOUR, START_MS, Clock
+from tests.support.quota import TEAM, Quota
+
+pytestmark = pytest.mark.usefixtures("conserved")
+
+
+async def grant(
+    quota: Quota, lot_id: str, credits: int = 1, *, purchase_ms: int, expire_ms: int | None
+) -> bool:
+    """A lot of which everything is said."""
+    info = LotInfo(
+        origin="top_up",
+        granted=credits * CREDIT,
+        purchase_ms=purchase_ms,
+        grant_ms=purchase_ms,
+        expire_ms=expire_ms,
+    )
+    return await quota.control.grant_lot(TEAM, Payer.CREDITS, lot_id, info, quota.deadline)
+
+
+def drawn(reservation: Allowed) -> list[tuple[str, int]]:
+    """(lot, whole credits) of each leg."""
+    return [(leg.source, leg.nanos // CREDIT) for leg in reservation.legs]
+
+
+# The order (SEM-21).
+
+
+async def test_first_to_expire_is_first_drawn_then_purchase_then_id(quota: Quota) -> None:
+    # given lots that differ in one thing at a time, granted in another order
+    await quota.team(plan=None)
+    soon, late = START_MS + DAY, START_MS + 2 * DAY
+    for lot_id, purchase_ms, expire_ms in (
+        ("never-b", START_MS - 2, None),
+        ("never-a", START_MS - 1, None),
+        ("late", START_MS - 9, late),
+        ("soon-2", START_MS - 1, soon),
+        ("soon-10", START_MS - 1, soon),
+        ("soon-old", START_MS - 5, soon),
+        ("soon-B", START_MS - 1, soon),
+    ):
+        await grant(quota, lot_id, purchase_ms=purchase_ms, expire_ms=expire_ms)
+    # when all are drawn
+    reservation = await quota.reserve(7)
+    # then by expiry; at the same expiry by purchase; then by the bytes of the id; no expiry last
+    assert [leg.source for leg in reservation.legs] == [
+        "soon-old",
+        "soon-10",
+        "soon-2",
+        "soon-B",
+        "late",
+        "never-b",
+        "never-a",
+    ]
+    # and the list of lots is in that order
+    listed = await quota.usage.lots(Subject(team_id=TEAM, actor_user_id="ann"), quota.deadline)
+    assert [lot.lot_id for lot in listed] == [leg.source for leg in reservation.legs]
+
+
+async def test_a_new_lot_moves_no_other_lots_expiry(quota: Quota, clock: Clock) -> None:
+    # given a top-up (G8, G9, G11)
+    await quota.team()
+    await quota.grant("first", 10)
+    first = (await quota.lots())["first"]
+    assert first.expire_ms == clock() + 365 * DAY
+    # when another follows a day later
+    clock.advance(DAY)
+    await quota.grant("second", 10)
+    # then each has a year of its own
+    lots = await quota.lots()
+    assert lots["first"] == first
+    assert lots["second"].expire_ms == clock() + 365 * DAY
+
+
+@pytest.mark.parametrize(("left_ms", "is_usable"), [(1, True), (0, False)])
+async def test_a_lot_is_usable_up_to_its_expiry_and_not_at_it(
+    quota: Quota, clock: Clock, left_ms: int, *, is_usable: bool
+) -> None:
+    # given a lot at its end, to the millisecond (SEM-22, G10)
+    await quota.team(plan=None)
+    await quota.grant("lot", 10, days=1)
+    clock.advance(DAY - left_ms)
+    # then every answer agrees on whether it is there
+    answer = await quota.decide(quota.ask(10))
+    assert isinstance(answer, Allowed) is is_usable
+    if not is_usable:
+        credits, _ = await quota.usage.balance(
+            Subject(team_id=TEAM, actor_user_id="ann"), quota.deadline
+        )
+        assert credits.available == 0
+        assert (await quota.lots())["lot"].expired == 10 * CREDIT
+        denied = await quota.denied(1)
+        assert denied.denial.reason is DenialReason.NO_RESOURCES
+
+
+async def test_expired_lots_are_skipped(quota: Quota, clock: Clock) -> None:
+    # given forty lots that have expired and one that has not
+    await quota.team(plan=None)
+    for number in range(40):
+        await quota.grant(f"old{number}", 10, days=1)
+    await quota.grant("new", 5, days=2)
+    clock.advance(DAY)
+    # then the draw sees only that one
+    assert drawn(await quota.reserve(3)) == [("new", 3)]
+
+
+# Many lots.
+
+
+@pytest.mark.parametrize("lots", [15, 16, 17, 33])
+async def test_a_draw_goes_on_over_as_many_lots_as_it_takes(quota: Quota, lots: int) -> None:
+    # given more small lots than are read at once
+    await quota.team(plan=None)
+    for number in range(lots):
+        await grant(quota, f"lot{number:02d}", purchase_ms=START_MS, expire_ms=START_MS + DAY)
+    # when nearly all are drawn and a part comes back
+    reservation = await quota.reserve(lots - 1)
+    assert drawn(reservation) == [(f"lot{number:02d}", 1) for number in range(lots - 1)]
+    await quota.commit(reservation, lots - 4)
+    # then the rest is what was not drawn, and what was drawn last
+    left = {name for name, n in (await quota.available()).items() if n}
+    assert left == {f"lot{number:02d}" for number in range(lots - 4, lots)}
+
+
+async def test_a_balance_in_a_thousand_pieces_is_not_refused(quota: Quota) -> None:
+    # given as many open lots as a pool may have, of one credit each (SEM-24)
+    await quota.team(plan=None)
+    await asyncio.gather(
+        *(
+            grant(quota, f"lot{number:04d}", purchase_ms=START_MS, expire_ms=START_MS + DAY)
+            for number in range(LOTS_MAX)
+        )
+    )
+    # when all of them are needed at once
+    reservation = await quota.reserve(LOTS_MAX)
+    assert len(reservation.legs) == LOTS_MAX
+    # then they can be held, committed and refunded
+    await quota.commit(reservation, LOTS_MAX - 1)
+    assert sum((await quota.available()).values()) == 1
+    await quota.refund(reservation, "f1")
+    assert sum((await quota.available()).values()) == LOTS_MAX
+    # and one more lot is refused while they are open
+    with pytest.raises(FailedPrecondition) as refused:
+        await grant(quota, "more", purchase_ms=START_MS, expire_ms=START_MS + DAY)
+    assert refused.value.reason == "TOO_MANY_LOTS"
+
+
+async def test_lots_that_are_wholly_held_are_open_too(quota: Quota) -> None:
+    # given a thousand lots that one hold keeps
+    await quota.team(plan=None)
+    await asyncio.gather(
+        *(
+            grant(quota, f"lot{number:04d}", purchase_ms=START_MS, expire_ms=START_MS + DAY)
+            for number in range(LOTS_MAX)
+        )
+    )
+    await quota.reserve(LOTS_MAX - 1)
+    await quota.reserve(1)
+    # then one more is refused: they may all come back (SEM-24)
+    with pytest.raises(FailedPrecondition):
+        await grant(quota, "more", purchase_ms=START_MS, expire_ms=START_MS + DAY)
+
+
+async def test_spent_and_expired_lots_leave_room_for_new_ones(quota: Quota, clock: Clock) -> None:
+    # given a thousand lots of which some are spent and the rest expires
+    await quota.team(plan=None)
+    await asyncio.gather(
+        *(
+            grant(quota, f"lot{number:04d}", purchase_ms=START_MS, expire_ms=START_MS + DAY)
+            for number in range(LOTS_MAX)
+        )
+    )
+    await quota.commit(await quota.reserve(500))
+    assert await grant(quota, "after", purchase_ms=START_MS, expire_ms=START_MS + DAY)
+    clock.advance(DAY)
+    # then a pool that is full of the past takes new lots
+    for number in range(3):
+        assert await grant(quota, f"new{number}", purchase_ms=START_MS, expire_ms=None)
+    assert drawn(await quota.reserve(2)) == [("new0", 1), ("new1", 1)]
+
+
+@pytest.mark.parametrize("more", [900, 1_000])
+async def test_an_overrun_of_a_thousand_legs_is_written_whole(quota: Quota, more: int) -> None:
+    # given a hold of a thousand lots, a thousand returned by refunds, and an overrun of them all
+    await quota.team(plan=None)
+
+    async def some(prefix: str, days: int, count: int) -> None:
+        expire_ms = START_MS + days * DAY
+        names = [f"{prefix}{number:04d}" for number in range(count)]
+        grants = [grant(quota, name, purchase_ms=START_MS, expire_ms=expire_ms) for name in names]
+        await asyncio.gather(*grants)
+
+    await some("first", 1, LOTS_MAX)
+    spent = await quota.reserve(LOTS_MAX)
+    await quota.commit(spent)
+    await some("second", 2, LOTS_MAX)
+    reservation = await quota.reserve(LOTS_MAX)
+    await quota.refund(spent, "f1")
+    # when it is committed at nearly twice as much, and refunded
+    committed = await quota.commit(reservation, LOTS_MAX + more)
+    # then every credit is charged once or written off, in answer, lots and ledger
+    charged = sum(leg.nanos for leg in committed.legs)
+    assert charged + committed.written_off_nanos == (LOTS_MAX + more) * CREDIT
+    assert charged >= LOTS_MAX * CREDIT
+    refunded = await quota.refund(reservation, "f1")
+    assert sum(leg.nanos for leg in refunded.refunded) == charged
+
+
+async def test_drained_lots_leave_the_order(quota: Quota) -> None:
+    # given lots of which most are spent
+    await quota.team(plan=None)
+    for number in range(20):
+        await quota.grant(f"lot{number}", 1)
+    await quota.commit(await quota.reserve(19))
+    # then the order holds the one with something in it: spent ones cost no decision anything
+    team = (await Books.read(quota.executor)).team(TEAM)
+    assert len(team.order(team.keys.credits)) == 1
+    assert len(team.info(team.keys.credits)) == 20
+
+
+async def test_a_pool_has_no_size_cap(quota: Quota) -> None:
+    # given lots whose sum no double could count (G7, L6, SEM-3)
+    await quota.team(plan=None)
+    for number in range(3):
+        info = LotInfo(
+            origin="grant",
+            granted=AMOUNT_MAX,
+            purchase_ms=START_MS,
+            grant_ms=START_MS,
+            expire_ms=None,
+        )
+        await quota.control.grant_lot(TEAM, Payer.CREDITS, f"lot{number}", info, quota.deadline)
+    subject = Subject(team_id=TEAM, actor_user_id="ann")
+    # when two holds take more than one lot
+    most = AMOUNT_MAX // CREDIT
+    first, second = await quota.reserve(most), await quota.reserve(most)
+    # then every nano is accounted for, and a denial does not overflow
+    credits, _ = await quota.usage.balance(subject, quota.deadline)
+    assert credits.available == 3 * AMOUNT_MAX - 2 * most * CREDIT
+    assert credits.held == 2 * most * CREDIT
+    third = await quota.reserve(most)
+    denied = await quota.denied(most)
+    assert denied.denial.only_in_flight
+    for reservation in (first, second, third):
+        await quota.commit(reservation, 1)
+    credits, _ = await quota.usage.balance(subject, quota.deadline)
+    assert (credits.held, credits.settled) == (0, 3 * CREDIT)
+
+
+# Balances.
+
+
+async def test_a_balance_tells_available_held_and_settled(quota: Quota) -> None:
+    # given a pool of 100 of which 30 are spent and 20 held
+    await quota.team(plan=None)
+    await quota.grant("lot", 100)
+    await quota.commit(await quota.reserve(30))
+    await quota.reserve(20)
+    credits, wallet = await quota.usage.balance(
+        Subject(team_id=TEAM, actor_user_id="ann"), quota.deadline
+    )
+    assert (credits.available, credits.held, credits.settled, credits.waiting) == (
+        50 * CREDIT,
+        20 * CREDIT,
+        30 * CREDIT,
+        0,
+    )
+    assert wallet.available == 0
+
+
+async def test_closed_lots_are_listed_after_open_ones(quota: Quota, clock: Clock) -> None:
+    # given a spent lot, an expired one and two open ones
+    await quota.team(plan=None)
+    await quota.grant("spent", 1, days=1)
+    await quota.commit(await quota.reserve(1))
+    await quota.grant("expired", 1, days=1)
+    await quota.grant("later", 1, days=9)
+    await quota.grant("sooner", 1, days=8)
+    clock.advance(DAY + HOUR)
+    listed = await quota.usage.lots(Subject(team_id=TEAM, actor_user_id="ann"), quota.deadline)
+    assert [lot.lot_id for lot in listed] == ["sooner", "later", "expired", "spent"]
+
+
+# Grants.
+
+
+async def test_a_repeated_grant_is_a_replay_and_another_one_a_conflict(quota: Quota) -> None:
+    # given a lot
+    await quota.team()
+    assert await grant(quota, "lot", 5, purchase_ms=START_MS, expire_ms=None)
+    before = await quota.dump()
+    # when it is granted again, then nothing happens
+    assert not await grant(quota, "lot", 5, purchase_ms=START_MS, expire_ms=None)
+    # and a lot of that id with other content is refused
+    with pytest.raises(Conflict):
+        await grant(quota, "lot", 6, purchase_ms=START_MS, expire_ms=None)
+    assert await quota.dump() == before
+
+
+async def test_a_grant_needs_a_team(quota: Quota) -> None:
+    with pytest.raises(NotFound):
+        await grant(quota, "lot", purchase_ms=START_MS, expire_ms=None)
+
+
+async def test_a_wallet_has_one_lot(quota: Quota) -> None:
+    await quota.team()
+    info = LotInfo(origin="x", granted=1, purchase_ms=0, grant_ms=0, expire_ms=None)
+    with pytest.raises(ValueError, match="one lot"):
+        await quota.control.grant_lot(TEAM, Payer.WALLET, "other", info, quota.deadline)
+    assert await quota.control.grant_lot(TEAM, Payer.WALLET, WALLET_LOT, info, quota.deadline)
+
+
+async def test_a_grant_is_a_ledger_entry(quota: Quota) -> None:
+    await quota.team()
+    await grant(quota, "lot", 5, purchase_ms=START_MS, expire_ms=START_MS + DAY)
+    entry = (await Books.read(quota.executor)).team(TEAM).entries[-1]
+    assert entry.kind == "grant"
+    assert entry.first["lot"] == f"{START_MS:013d}:lot"
+    assert (entry.first["pool"], entry.first["nanos"]) == ("2", str(5 * CREDIT))
+    assert entry.first["expire"] == str(START_MS + DAY)

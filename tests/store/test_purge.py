@@ -1,0 +1,186 @@
+"""Records leave by time, never by TTL, and then their request ids are new again (SEM-31)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from quotasvc.domain.faults import NotFound
+from quotasvc.domain.reservation import State
+from quotasvc.store import keys
+from quotasvc.store.executor import Executor
+from tests.support.books import Books
+from tests.support.catalogs import CREDIT, catalog
+from tests.support.clock import DAY, MINUTE, Clock
+from tests.support.conservation import check
+from tests.support.quota import TEAM, Quota
+
+
+@pytest.fixture(autouse=True)
+async def conserved_but_for_what_was_purged(executor: Executor) -> AsyncIterator[None]:
+    """After each test everything adds up, except for numbers that left with their record."""
+    yield
+    await check(executor, catalog(), is_purged=True)
+
+
+async def purge(quota: Quota) -> int:
+    """What the sweeper does with old records."""
+    return await quota.reaper.purge(TEAM, quota.clock(), quota.deadline)
+
+
+async def records(quota: Quota) -> int:
+    """How many records the team has."""
+    return len((await Books.read(quota.executor)).team(TEAM).records)
+
+
+@pytest.mark.parametrize("end", ["committed", "released", "refunded"])
+async def test_a_settled_record_stays_a_day_after_it_settled(
+    quota: Quota, clock: Clock, end: str
+) -> None:
+    # given a reservation that has come to its end
+    await quota.team()
+    reservation = await quota.reserve(40)
+    clock.advance(MINUTE)
+    if end != "released":
+        await quota.commit(reservation)
+    if end != "committed":
+        await quota.refund(reservation, "f1")
+    # then a purge finds it a day later, and not before
+    clock.advance(DAY - 1)
+    assert await purge(quota) == 0
+    assert await records(quota) == 1
+    clock.advance(1)
+    assert await purge(quota) == 1
+    assert await records(quota) == 0
+    # and nothing is known of it any more
+    for call in (
+        quota.commit(reservation),
+        quota.refund(reservation, "f1"),
+        quota.decisions.get_reservation(reservation.reservation_id, quota.deadline),
+    ):
+        with pytest.raises(NotFound):
+            await call
+    # nor is the sweeper to come again
+    assert (await Books.read(quota.executor)).team(TEAM).due_ms is None
+
+
+async def test_an_expired_record_stays_a_day_after_its_expiry(quota: Quota, clock: Clock) -> None:
+    # given a hold that expired, and was reaped an hour later
+    await quota.team()
+    reservation = await quota.reserve(40)
+    clock.advance(70 * MINUTE)
+    await quota.reap()
+    # then a late commit is possible for a day after the expiry
+    clock.advance(DAY - 60 * MINUTE - 1)
+    assert await purge(quota) == 0
+    found = await quota.decisions.get_reservation(reservation.reservation_id, quota.deadline)
+    assert found.state is State.EXPIRED
+    # and then it is gone
+    clock.advance(1)
+    assert await purge(quota) == 1
+    with pytest.raises(NotFound):
+        await quota.commit(reservation)
+
+
+async def test_a_late_commit_gives_its_record_another_day(quota: Quota, clock: Clock) -> None:
+    # given an expired hold that is committed just before its record would leave
+    await quota.team()
+    reservation = await quota.reserve(40)
+    clock.advance(10 * MINUTE + DAY - 1)
+    await quota.commit(reservation)
+    # then its replays are answered for a day
+    clock.advance(DAY - 1)
+    assert await purge(quota) == 0
+    assert (await quota.commit(reservation)).replayed
+    clock.advance(1)
+    assert await purge(quota) == 1
+
+
+async def test_a_request_id_that_comes_again_after_the_purge_is_a_new_request(
+    quota: Quota, clock: Clock
+) -> None:
+    # given a record that has been purged
+    await quota.team()
+    old = await quota.reserve(40, request_id="same")
+    await quota.commit(old)
+    clock.advance(DAY)
+    await purge(quota)
+    # when its request id comes again, with other content
+    new = await quota.reserve(7, request_id="same")
+    # then it is held anew, under an id of its own, and the old id means nothing
+    assert not new.replayed
+    assert new.reservation_id != old.reservation_id
+    for call in (quota.commit(old), quota.refund(old)):
+        with pytest.raises(NotFound):
+            await call
+    assert (await quota.commit(new)).actual_nanos == 7 * CREDIT
+
+
+async def test_a_purge_never_removes_a_later_reservation_of_the_same_request(
+    quota: Quota, clock: Clock
+) -> None:
+    # given a purged record, and a later hold of its request id
+    await quota.team()
+    old = await quota.reserve(40, request_id="same")
+    await quota.commit(old)
+    clock.advance(DAY)
+    await purge(quota)
+    new = await quota.reserve(7, request_id="same")
+    # when a slow sweeper comes with the old id
+    names = keys.team_keys(TEAM)
+    words = ("ZADD", names.purge, str(clock()), old.reservation_id)
+    await quota.executor.call(*words, deadline=quota.deadline)
+    assert await purge(quota) == 1
+    # then the hold is still there
+    found = await quota.decisions.get_reservation(new.reservation_id, quota.deadline)
+    assert found.state is State.HELD
+
+
+async def test_a_purge_comes_never_early(quota: Quota, clock: Clock) -> None:
+    # given a settled record, and a sweeper whose clock is ahead
+    await quota.team()
+    await quota.commit(await quota.reserve(40))
+    clock.advance(DAY - 1)
+    # when it thinks that the record may leave, the store knows better
+    await quota.reaper.purge(TEAM, clock() + 20_000, quota.deadline)
+    assert await records(quota) == 1
+
+
+async def test_purging_twice_is_harmless(quota: Quota, clock: Clock) -> None:
+    # given a record that may leave, and two sweepers that found it
+    await quota.team()
+    await quota.commit(await quota.reserve(40))
+    clock.advance(DAY)
+    [reservation_id] = await quota.store.due_records(TEAM, clock(), quota.deadline)
+    assert await purge(quota) == 1
+    # when the second asks for it
+    target = await quota.reaper._target_of(reservation_id, clock(), quota.deadline)
+    before = await quota.dump()
+    await quota.store.purge(target, quota.deadline)
+    # then nothing happens
+    assert await quota.dump() == before
+
+
+async def test_what_was_spent_stays_spent_without_its_record(quota: Quota, clock: Clock) -> None:
+    # given a charge over plan and lot whose record has been purged
+    await quota.team()
+    await quota.grant("lot", 50)
+    await quota.commit(await quota.reserve(120))
+    clock.advance(DAY)
+    await purge(quota)
+    # then week and lot remember it
+    assert await quota.window("general/week") == (100, 0)
+    assert (await quota.lots())["lot"].consumed == 20 * CREDIT
+
+
+async def test_purging_a_team_with_a_live_hold_keeps_it_due(quota: Quota, clock: Clock) -> None:
+    # given an old record and a live hold
+    await quota.team()
+    await quota.commit(await quota.reserve(40))
+    clock.advance(DAY)
+    await quota.reserve(5)
+    # when the record is purged
+    await purge(quota)
+    # then the sweeper comes back for the hold
+    assert (await Books.read(quota.executor)).team(TEAM).due_ms == clock() + 10 * MINUTE

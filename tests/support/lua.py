@@ -1,0 +1,84 @@
+"""Our Lua modules in lupa's Lua 5.1: the files that the store runs, with the same constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any
+
+from lupa.lua51 import LuaRuntime
+
+from quotasvc.store.declaration import Constants
+from quotasvc.store.lua_sources import LuaLibrary
+from quotasvc.store.table import CONSTANTS
+
+# A Lua error that is a table would lose its text on the way to Python.
+_GUARD = """
+return function(f, ...)
+  local results = {pcall(f, ...)}
+  if results[1] then return "", unpack(results, 2) end
+  local wrong = results[2]
+  return type(wrong) == "table" and wrong.err or wrong
+end
+"""
+
+
+class LuaFailed(Exception):
+    """The module refused, in its own words."""
+
+
+class LuaModules:
+    """Loads pure modules of quotasvc/store/lua and calls their functions with plain values."""
+
+    def __init__(self) -> None:
+        self._lua = LuaRuntime(unpack_returned_tuples=True)
+        self._library = LuaLibrary(files("quotasvc.store") / "lua", {})
+        self._modules: dict[str, Any] = {}
+        lua_globals = self._lua.globals()
+        for name, constants in CONSTANTS.items():
+            lua_globals[name] = self.table(_values(constants))
+        lua_globals["require"] = self._modules.__getitem__
+        self._guard = self._lua.execute(_GUARD)
+
+    def require(self, path: str) -> Any:
+        """The module at `path`, such as "lib/lot", with all that it requires."""
+        for source in self._library.closure(path):
+            if source.module not in self._modules:
+                self._modules[source.module] = self._lua.execute(source.text)
+        return self._modules[path.replace("/", ".")]
+
+    def call(self, function: Any, *args: object) -> Any:
+        """What `function` returns; LuaFailed with the text of its error."""
+        result = self._guard(function, *(self.to_lua(arg) for arg in args))
+        error, *values = result if isinstance(result, tuple) else (result,)
+        if error:
+            raise LuaFailed(error)
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def to_lua(self, value: object) -> Any:
+        """Mappings and sequences become tables, all the way down."""
+        if isinstance(value, Mapping):
+            return self.table(value)
+        if isinstance(value, list | tuple):
+            return self.sequence(value)
+        return value
+
+    def table(self, values: Mapping[str, object]) -> Any:
+        """A table by name."""
+        table = self._lua.table()
+        for name, value in values.items():
+            table[name] = self.to_lua(value)
+        return table
+
+    def sequence(self, values: Iterable[object]) -> Any:
+        """A table from 1 on."""
+        table = self._lua.table()
+        for i, value in enumerate(values, start=1):
+            table[i] = self.to_lua(value)
+        return table
+
+
+def _values(constants: Constants) -> Mapping[str, object]:
+    if isinstance(constants, Mapping):
+        return constants
+    return {member.name: member.value for member in constants}

@@ -1,0 +1,154 @@
+"""Reservation ids: self-describing, short, and impossible to forge (SEM-36, SEM-44)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quotasvc.domain.reservation import (
+    RESERVATION_ID_CHARS_MAX,
+    Leg,
+    Payer,
+    Reservation,
+    ReservationId,
+    State,
+    _mac,
+    digest,
+    request_digest,
+)
+from tests.support.catalogs import CREDIT, catalog
+
+MAC_KEY = b"m" * 32
+
+RID = ReservationId(
+    team_id="acme",
+    seat_id="s1",
+    pool=2,
+    plan_index=0,
+    resource_index=3,
+    scopes=0,
+    rates=5,
+    catalog_version="testtest",
+    admit_ms=1_793_602_800_000,
+    digest=request_digest("acme", "r1"),
+)
+
+
+@given(
+    plan_index=st.integers(-1, 99),
+    resource_index=st.integers(0, 999),
+    scopes=st.integers(0, 2**20),
+    rates=st.integers(0, 2**30 - 1),
+    admit_ms=st.integers(0, 2**53 - 1),
+    pool=st.sampled_from((0, 2, 3)),
+    seat_id=st.sampled_from(("", "s1", "seat-of-22-characters-")),
+)
+def test_an_id_says_all_that_it_was_made_of(seat_id: str, **fields: Any) -> None:
+    rid = replace(RID, seat_id=seat_id, **fields)
+    assert ReservationId.verify(rid.sign(MAC_KEY), MAC_KEY) == rid
+
+
+def test_the_longest_id_is_short_enough_and_url_safe() -> None:
+    # given the longest team and seat, a large catalog with 30 price rows, and a far future
+    longest = replace(
+        RID,
+        team_id="t" * 16,
+        seat_id="s" * 22,
+        plan_index=99,
+        resource_index=999,
+        rates=2**30 - 1,
+        admit_ms=4_102_444_800_000,  # the year 2100
+    )
+    text = longest.sign(MAC_KEY)
+    assert len(text) <= RESERVATION_ID_CHARS_MAX
+    assert re.fullmatch(r"[A-Za-z0-9._~-]+", text)
+
+
+def test_another_key_signs_another_id() -> None:
+    assert RID.sign(MAC_KEY) != RID.sign(b"n" * 32)
+    assert ReservationId.verify(RID.sign(MAC_KEY), b"n" * 32) is None
+
+
+@given(place=st.integers(0, 200), letter=st.sampled_from("aZ0.-_é\ud800 "))
+def test_a_changed_id_is_no_id(place: int, letter: str) -> None:
+    # given a genuine id of which one character is another
+    text = RID.sign(MAC_KEY)
+    place %= len(text)
+    changed = text[:place] + letter + text[place + 1 :]
+    assert (ReservationId.verify(changed, MAC_KEY) is not None) == (changed == text)
+
+
+@given(text=st.text(max_size=130))
+def test_any_other_text_is_no_id(text: str) -> None:
+    assert ReservationId.verify(text, MAC_KEY) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "r2.acme.s1.2.1.3.0.5.testtest.mvywsps0.digest",  # a version to come
+        "r1.acme.s1.2.1.3.0.5.testtest.mvywsps0.digest.more",
+        "r1.acme",
+    ],
+)
+def test_an_id_of_another_version_or_shape_is_none_even_if_signed(body: str) -> None:
+    assert ReservationId.verify(f"{body}.{_mac(body, MAC_KEY)}", MAC_KEY) is None
+
+
+def test_a_record_is_named_by_team_and_request() -> None:
+    # different pairs whose texts joined are the same are told apart
+    names = {request_digest("a", "bc"), request_digest("ab", "c"), request_digest("abc", "")}
+    assert len(names) == 3
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{22}", name) for name in names)
+
+
+@given(
+    left=st.lists(st.text(max_size=4), max_size=3), right=st.lists(st.text(max_size=4), max_size=3)
+)
+def test_digests_differ_as_their_parts_do(left: list[str], right: list[str]) -> None:
+    assert (digest(*left) == digest(*right)) == (left == right)
+
+
+def test_the_catalogs_tables_name_what_the_indexes_mean() -> None:
+    # given the catalog that the id pins
+    policy = catalog()
+    images = replace(RID, resource_index=1)
+    assert images.resource(policy).resource_id == "image/a"
+    allowance = images.allowance(policy)
+    assert allowance is not None
+    assert allowance.allowance_id == "images"
+    # then no seat means no allowance, and a plan may show "-"
+    assert replace(images, plan_index=-1).allowance(policy) is None
+    assert replace(images, plan_index=1).allowance(policy) is None
+
+
+def test_what_was_charged_is_the_sum_of_the_legs() -> None:
+    legs = tuple(
+        Leg(payer=Payer.CREDITS, source=f"lot{n}", unit="cost", amount=n, nanos=n * CREDIT)
+        for n in (1, 2)
+    )
+    reservation = Reservation(
+        reservation_id="r",
+        state=State.COMMITTED,
+        resource="text/a",
+        admit_ms=0,
+        expire_ms=0,
+        settle_ms=0,
+        held_legs=(),
+        charged_legs=legs,
+        refunded_legs=(),
+        cost_nanos=0,
+        actual_nanos=0,
+        written_off_nanos=0,
+        refunded_nanos=0,
+        late=False,
+        catalog_version="testtest",
+        reserve_seq=1,
+        settle_seq=2,
+    )
+    assert reservation.charged_nanos == 3 * CREDIT
