@@ -90,6 +90,9 @@ class Reaper:
         answer = await self._store.expire(target, bounds, deadline)
         if answer.code is Code.SKEWED:
             raise clock_skew()
+        if answer.code is Code.UNKNOWN:
+            # It would stay due for ever, and with it every decision of its team.
+            raise Corrupt(f"hold {reservation_id} is due and has no record")
         if answer.code is Code.BOUNDARY:
             await self._expire(reservation_id, answer.now_ms, deadline)
 

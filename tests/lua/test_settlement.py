@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quotasvc.domain.unit import AMOUNT_MAX
 from tests.support.lua import LuaModules
 
 _LUA = LuaModules()
@@ -145,3 +146,24 @@ def test_more_from_a_lot_of_the_reservation_is_added_to_its_leg() -> None:
         {"member": "m0", "held": 5, "charged": 7, "expire_ms": 7},
         {"member": "m1", "held": 0, "charged": 3, "expire_ms": 9},
     ]
+
+
+@given(
+    is_leg=st.booleans(),
+    is_counted=st.booleans(),
+    over=st.integers(0, 30),
+    room=st.integers(0, 30),
+)
+def test_a_counter_never_passes_what_it_can_count(
+    over: int, room: int, *, is_leg: bool, is_counted: bool
+) -> None:
+    # given a share that goes beyond its hold, and a window with some room below 2^53
+    plan = {"is_leg": is_leg, "is_counted": is_counted, "total": AMOUNT_MAX - room}
+    over = over if is_leg else 0
+    share = _LUA.table({"plan_kept": 5, "plan_over": over, "plan_nanos": 5 + over})
+    # when it is clamped
+    written_off = _LUA.call(_SETTLEMENT.clamp, share, plan)
+    # then the window can count it, and what it cannot is written off where it is money
+    assert share.plan_over == min(over, room)
+    assert written_off == (0 if is_counted else over - share.plan_over)
+    assert share.plan_nanos + written_off == 5 + over

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from quotasvc.store.embedded import server_binary
@@ -123,4 +124,8 @@ def test_health_does_not_trust_a_store_that_came_back_empty(
     shutil.rmtree(tmp_path / "server" / "appendonlydir")
     server.start(*SAFE)
     wait_until(lambda: "has lost its data" in service.log, "the loss is noticed")
-    assert service.health() == "NOT_SERVING"
+    wait_until(lambda: service.health() == "NOT_SERVING", "health says so")
+    # and nothing is decided by a store that knows nobody
+    with pytest.raises(grpc.RpcError) as refused:
+        service.decide("r1", service.demo_keys()["acme_k1"]["api_key"], 1_000)
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -182,6 +182,7 @@ async def test_any_history_adds_up_after_every_step(
         ("HINCRBY", "{pool}available", "lot", "-1"),
         ("HSET", "{pool}held", "lot", "5"),
         ("HDEL", "{pool}held", "lot"),
+        ("HSET", "{pool}ends", "lot", "7"),
         ("ZREM", "{pool}order", "{bought}:lot"),
         ("ZADD", "{pool}order", "7", "{bought}:lot"),
         ("HINCRBY", "{window}", "total", "1"),

@@ -141,7 +141,7 @@ SETTLED = (NAMES.team, *LISTS, NAMES.purge, NAMES.ledger, *LOTS_SETTLED, WINDOW,
 
 TOUCHED: dict[Call, tuple[str, ...]] = {
     reserve: (NAMES.team, NEW, *LISTS, *LOTS_TOUCHED, WINDOW, WEEK),
-    denied_reserve: (NAMES.team, NEW, *LISTS, *LOTS_TOUCHED, WINDOW, WEEK),
+    denied_reserve: (NAMES.team, NEW, *LISTS, *LOTS_TOUCHED, POOL.ends, POOL.revoked, WINDOW, WEEK),
     commit_less: (HELD, *SETTLED),
     commit_more: (HELD, *SETTLED),
     release: (HELD, *SETTLED),
@@ -152,7 +152,7 @@ TOUCHED: dict[Call, tuple[str, ...]] = {
     remains: (NAMES.team, WINDOW, WEEK),
     lots: (NAMES.team, *LOTS_SETTLED[1:], POOL.info),
     find: (NAMES.team, HELD),
-    grant: (NAMES.team, NAMES.ledger, *LOTS_TOUCHED, POOL.info),
+    grant: (NAMES.team, NAMES.ledger, *LOTS_TOUCHED, POOL.ends, POOL.info),
     put_team: (NAMES.team, NAMES.ledger),
 }
 """What each call cannot do without: a key of another type there must stop it."""
@@ -190,7 +190,11 @@ FIELDS: dict[Call, tuple[tuple[str, str], ...]] = {
         (POOL.available, LOT),
         (POOL.held, LOT),
     ),
-    denied_reserve: ((WINDOW, str(START_MS // 150_000)), (POOL.held, LOT)),
+    denied_reserve: (
+        (WINDOW, str(START_MS // 150_000)),
+        (POOL.held, LOT),
+        (POOL.ends, LOT),
+    ),
     commit_less: (
         *((HELD, name) for name in ("state", "expire", "plan", "pool", "lots", "w0", "w1")),
         *((HELD, name) for name in ("l1e", "l1n")),
@@ -270,6 +274,14 @@ async def test_a_held_record_is_never_purged(scene: Scene) -> None:
     with pytest.raises(Corrupt, match="held record is listed for purge"):
         await scene.quota.reaper.purge(TEAM, START_MS, scene.quota.deadline)
     assert await scene.quota.dump() == before
+
+
+async def test_a_hold_without_its_record_is_corrupt(scene: Scene) -> None:
+    # given a hold whose record is gone: no script of ours can do that
+    await scene.quota.executor.call("DEL", HELD, deadline=scene.quota.deadline)
+    scene.clock.advance(10 * MINUTE)
+    # then no decision waits for it to be reaped
+    assert scene.held.reservation_id in await refused(scene, reserve)
 
 
 async def test_a_list_that_names_a_foreign_reservation_is_corrupt(scene: Scene) -> None:

@@ -16,6 +16,7 @@ from tests.support.books import Books
 from tests.support.catalogs import CREDIT, PLANS, catalog
 from tests.support.clock import DAY, HOUR, Clock
 from tests.support.quota import TEAM, Quota
+from tests.support.revoke import revoke
 
 pytestmark = pytest.mark.usefixtures("conserved")
 
@@ -79,6 +80,18 @@ async def test_an_empty_pool_and_a_short_one_are_told_apart(quota: Quota) -> Non
     assert (denial.reason, denial.only_in_flight) == (DenialReason.CREDITS_EXHAUSTED, True)
     # and nothing at all is NO_RESOURCES
     await quota.commit(reservation)
+    denial = (await quota.denied(1)).denial
+    assert (denial.reason, denial.only_in_flight) == (DenialReason.NO_RESOURCES, False)
+
+
+async def test_what_is_held_of_a_revoked_lot_does_not_come_back(quota: Quota) -> None:
+    # given all Credits held of a lot that is revoked under the hold (SEM-47)
+    await quota.team(plan=None)
+    await quota.grant("lot", 10)
+    await quota.reserve(10)
+    assert (await quota.denied(1)).denial.only_in_flight
+    await revoke(quota, "lot")
+    # then nothing can become available again
     denial = (await quota.denied(1)).denial
     assert (denial.reason, denial.only_in_flight) == (DenialReason.NO_RESOURCES, False)
 

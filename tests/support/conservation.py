@@ -85,6 +85,7 @@ def _check_pool(team: TeamBooks, pool: PoolKeys) -> None:
         assert amounts["held"] == held[lot_id], (lot_id, amounts, held)
         for state in ("consumed", "expired", "revoked"):
             assert amounts[state] == rebuilt[lot_id, state], (lot_id, state)
+        assert team.lots(pool, "ends")[lot_id] == (info["expire_ms"] or 0)
         if amounts["available"]:
             member = f"{info['purchase_ms']:013d}:{lot_id}"
             order[member] = info["expire_ms"] or math.inf
