@@ -84,14 +84,14 @@ def _pid_by_file(directory: DataDirectory) -> int | None:
 async def _ends(pid: int, *, within_s: float) -> bool:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
-    while not _has_ended(pid):
+    while not has_ended(pid):
         if loop.time() >= deadline:
             return False
         await asyncio.sleep(POLL_S)
     return True
 
 
-def _has_ended(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     """Whether the process is gone, or a zombie that nobody has collected yet."""
     try:
         os.kill(pid, 0)
