@@ -9,6 +9,7 @@ import ast
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,27 +80,39 @@ Forgery = Callable[[list[str]], list[str]]
 
 
 def _forget_an_answer(lines: list[str]) -> list[str]:
-    at = next(i for i, line in enumerate(lines) if _is_first_commit(line))
+    at = _a_lone_commit(lines)
     return lines[:at] + lines[at + 1 :]
 
 
 def _invent_an_answer(lines: list[str]) -> list[str]:
-    line = next(line for line in lines if _is_first_commit(line))
-    facts = json.loads(line)
+    facts = json.loads(lines[_a_lone_commit(lines)])
     return [*lines, json.dumps({**facts, "replayed": False}) + "\n"]
 
 
 def _change_an_answer(lines: list[str]) -> list[str]:
-    at = next(i for i, line in enumerate(lines) if _is_first_commit(line))
+    at = _a_lone_commit(lines)
     facts = json.loads(lines[at])
     facts["legs"][0]["nanos"] += 1
     return [*lines[:at], json.dumps(facts) + "\n", *lines[at + 1 :]]
 
 
-def _is_first_commit(line: str) -> bool:
-    facts = json.loads(line)
-    is_told = facts["kind"] == "commit" and "fault" not in facts and not facts["replayed"]
-    return is_told and any(leg["payer"] == 2 for leg in facts["legs"])
+def _a_lone_commit(lines: list[str]) -> int:
+    """Where a commit stands that lots paid and that no other answer speaks of.
+
+    Where a replay or a fault tells the same figures, the forgery is caught by their disagreement,
+    in other words than those that are asked for here.
+    """
+    told = [json.loads(line) for line in lines]
+    times = Counter(facts["id"] for facts in told if facts["kind"] == "commit")
+    return next(
+        at
+        for at, facts in enumerate(told)
+        if facts["kind"] == "commit"
+        and "fault" not in facts
+        and not facts["replayed"]
+        and times[facts["id"]] == 1
+        and any(leg["payer"] == 2 for leg in facts["legs"])
+    )
 
 
 FORGERIES: dict[Forgery, str] = {
