@@ -15,7 +15,14 @@ from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.denial import Shortage
 from quotasvc.domain.faults import Conflict, FailedPrecondition, InvalidArgument, NotFound
 from quotasvc.domain.order import Order, Request, compile_order, refuse_unmeasured
-from quotasvc.domain.outcome import Allowed, Committed, DenialReason, Denied, Refunded
+from quotasvc.domain.outcome import (
+    Allowed,
+    Committed,
+    DenialReason,
+    Denied,
+    LimitStatus,
+    Refunded,
+)
 from quotasvc.domain.reservation import Reservation, ReservationId, State, digest, request_digest
 from quotasvc.domain.secret import Secrets
 from quotasvc.domain.team import TEAM_ID
@@ -104,10 +111,11 @@ class DecisionPlane:
                 if isinstance(order, InvalidArgument):
                     raise order
                 return order
-            answer = await self._reserve(order, identity.team_version, now_ms, deadline)
+            rid = self._reservation_id(order, now_ms)
+            answer = await self._reserve(order, rid, identity.team_version, deadline)
             match answer.code:
                 case Code.GRANTED:
-                    return self._allowed(order, answer)
+                    return self._allowed(order, rid, answer)
                 case Code.SHORT:
                     return self._denied(order, answer)
                 case Code.REPLAYED:
@@ -218,14 +226,10 @@ class DecisionPlane:
             raise _conflict(request.request_id)
         return await self._replayed(record, deadline)
 
-    async def _reserve(
-        self, order: Order, team_version: int, now_ms: int, deadline: float
-    ) -> Answer:
-        route, request = order.route, order.request
-        team_id = route.team.team_id
-        name = request_digest(team_id, request.request_id)
-        rid = ReservationId(
-            team_id=team_id,
+    def _reservation_id(self, order: Order, now_ms: int) -> ReservationId:
+        route = order.route
+        return ReservationId(
+            team_id=route.team.team_id,
             seat_id=route.seat.seat_id if route.seat else "",
             pool=order.pool.value if order.pool else 0,
             plan_index=route.plan_index,
@@ -234,41 +238,38 @@ class DecisionPlane:
             rates=order.rates,
             catalog_version=self.catalog.version,
             admit_ms=now_ms,
-            digest=name,
+            digest=request_digest(route.team.team_id, order.request.request_id),
         )
+
+    async def _reserve(
+        self, order: Order, rid: ReservationId, team_version: int, deadline: float
+    ) -> Answer:
         return await self._store.reserve(
             order,
             rid.sign(self._secrets.mac_key),
-            name,
+            rid.digest,
             team_version,
             self._clock_ms(),
             deadline,
         )
 
-    def _allowed(self, order: Order, answer: Answer) -> Allowed:
-        record = answer.known
-        reservation = record.reservation(self._verify(record.text(b"id")), self.catalog)
+    def _allowed(self, order: Order, rid: ReservationId, answer: Answer) -> Allowed:
+        reservation = answer.known.reservation(rid, self.catalog)
         is_held = not order.request.check_only
-        plan = order.plan
         return Allowed(
             reservation_id=reservation.reservation_id if is_held else "",
             state=reservation.state if is_held else None,
             expire_ms=reservation.expire_ms if is_held else None,
             legs=reservation.held_legs,
             cost_nanos=reservation.cost_nanos,
-            limits=limit_statuses(
-                plan.allowance if plan else None, plan.windows if plan else (), answer.levels
-            ),
+            limits=_limits(order, answer),
             replayed=False,
             seq=reservation.reserve_seq,
             catalog_version=self.catalog.version,
         )
 
     def _denied(self, order: Order, answer: Answer) -> Denied:
-        plan = order.plan
-        limits = limit_statuses(
-            plan.allowance if plan else None, plan.windows if plan else (), answer.levels
-        )
+        limits = _limits(order, answer)
         shortage = Shortage(
             limits=limits,
             fits_ms=tuple(None if lv.fits_ms < 0 else lv.fits_ms for lv in answer.levels),
@@ -300,6 +301,12 @@ class DecisionPlane:
         if rid is None:
             raise _not_found()
         return rid
+
+
+def _limits(order: Order, answer: Answer) -> tuple[LimitStatus, ...]:
+    if order.plan is None:
+        return ()
+    return limit_statuses(order.plan.allowance, order.plan.windows, answer.levels)
 
 
 def _request(ask: Ask, identity: Identity) -> Request:
