@@ -2,7 +2,8 @@
 #
 # Two stamps keep re-runs instant: .venv/.runtime is newer than what the service needs,
 # .venv/.dev newer than what tests and linters need on top. Both are installed from hashed locks,
-# by uv where it is on PATH, else by the venv's own pip.
+# by uv where it is on PATH, else by the venv's own pip. The locks are whole, so nothing is resolved
+# (--no-deps): older pips ask the index for `coverage[toml]` anew and then miss its hash.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -40,6 +41,20 @@ profile: $(DEV) ## Print where the CPU time of one decision goes, on this machin
 chaos: $(DEV) ## Kill the store and the service under load, again and again (10 min)
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
+# The short form is a test; ARGS="--seed 17 --rounds 1 --shrink" plays one round again.
+.PHONY: model
+model: $(DEV) ## Compare the service with the oracle over random histories (20 min)
+	@$(BIN)/python -m tests.model.run $(ARGS)
+
+# Goes on where it was cut off; ARGS="--only domain/order", "--survivors" or "--planted" narrow it.
+.PHONY: mutants
+mutants: $(DEV) ## Try every mutant of the rules against the tests (1-2 h, resumable)
+	@$(BIN)/python -m tests.mutants.run --state $(VENV)/.mutants.jsonl $(ARGS)
+
+.PHONY: cost
+cost: $(DEV) ## Print what a decision costs the store, beside its bare commands
+	@$(BIN)/python -m tests.bench.cost
+
 .PHONY: lint
 lint: $(DEV) breaking proto-check ## Check format, style, types, imports and the contract
 	$(BIN)/ruff format --check .
@@ -48,6 +63,10 @@ lint: $(DEV) breaking proto-check ## Check format, style, types, imports and the
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code --path proto/quotasvc
+
+.PHONY: rules
+rules: $(DEV) ## Renew docs/rules.md: every rule, and the tests that cite it
+	@$(BIN)/python -m tests.rules.table
 
 .PHONY: format
 format: $(DEV) ## Format Python and protos, and fix what ruff can fix
@@ -117,13 +136,13 @@ $(BIN)/python:
 # The build backend is in the lock, so the editable install asks no index for anything.
 $(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing what the service needs (some 15 s with pip, 2 s with uv)"
-	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV): requirements-dev.lock $(RUNTIME)
 	@echo "Installing what tests and linters need"
-	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 # No registry address may stand in a lock: each machine uses the index that it is set up for.

@@ -38,10 +38,12 @@ from quotasvc.planes.catalogs import Catalogs
 from quotasvc.planes.decision import DecisionPlane
 from quotasvc.planes.identity import Identities
 from quotasvc.planes.reaper import Reaper
+from quotasvc.planes.switches import Switches
 from quotasvc.planes.usage import UsagePlane
 from quotasvc.presence import Presence, end_presence, show_presence
 from quotasvc.start import Opening, OpenStore, open_catalog, open_store
 from quotasvc.store import checks, table
+from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.catalog import CatalogStore
 from quotasvc.store.checks import Overrides
 from quotasvc.store.control import ControlStore
@@ -52,11 +54,13 @@ from quotasvc.store.executor import Executor
 from quotasvc.store.measured import MeasuredExecutor
 from quotasvc.store.scripts import load_scripts
 from quotasvc.store.seal import require
+from quotasvc.store.switch import SwitchStore
 from quotasvc.store.team import TeamDirectory
 from quotasvc.store.usage import UsageStore
 from quotasvc.store_watch import StoreWatch
 from quotasvc.supervisor import Supervisor
 from quotasvc.sweeper import Sweeper
+from quotasvc.switch_watch import SwitchWatch
 from quotasvc.telemetry import (
     HOLDS_LIVE,
     STORE_LOSSES,
@@ -208,29 +212,42 @@ class Service:
     async def _start_planes(self, executor: Executor, opened: OpenStore, catalogs: Catalogs) -> str:
         """The planes behind their door, and what works beside them; the door's address."""
         store = DecisionStore(executor)
-        reaper = Reaper(catalogs, store, opened.secrets)
-        door = self._door(executor, opened, catalogs, reaper)
-        sweeper = Sweeper(store, reaper, clock_ms=clock_ms)
+        agenda = AgendaStore(executor)
+        reaper = Reaper(catalogs, store, agenda, opened.secrets)
+        switches = Switches()
+        watch = SwitchWatch(SwitchStore(executor), switches)
+        await watch.look(_deadline())
+        door = self._door(executor, opened, catalogs, reaper, switches)
+        sweeper = Sweeper(agenda, reaper, clock_ms=clock_ms)
         self._telemetry.observe(HOLDS_LIVE, lambda: sweeper.holds_live)
         self._telemetry.observe(SWEEPER_LAG, lambda: sweeper.lag_ms / 1_000)
         self._watch = StoreWatch(executor, opened.store_id, partial(_tell_health, door))
         await self._watch.look()
         self._keep("store watch", self._watch.run)
         self._keep("sweeper", sweeper.run)
+        self._keep("switch watch", watch.run)
         self._undo.push_async_callback(door.stop, self._settings.drain_ms / 1_000)
         return await door.start()
 
     def _door(
-        self, executor: Executor, opened: OpenStore, catalogs: Catalogs, reaper: Reaper
+        self,
+        executor: Executor,
+        opened: OpenStore,
+        catalogs: Catalogs,
+        reaper: Reaper,
+        switches: Switches,
     ) -> GrpcioDoor:
         teams = TeamDirectory(executor)
         identities = Identities(teams, opened.secrets)
         decisions = DecisionPlane(
             catalogs=catalogs,
             identities=identities,
+            teams=teams,
             store=DecisionStore(executor),
+            agenda=AgendaStore(executor),
             reaper=reaper,
             secrets=opened.secrets,
+            switches=switches,
             clock_ms=clock_ms,
         )
         usage = UsagePlane(

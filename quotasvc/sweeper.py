@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from quotasvc.domain.faults import Fault
 from quotasvc.planes.reaper import Reaper
-from quotasvc.store.decision import REAP_MAX, DecisionStore
+from quotasvc.store.agenda import REAP_MAX, AgendaStore
 from quotasvc.store.keys import PARTITIONS
 
 ROUND_S = 1.0
@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Reaps expired holds and purges old records of all teams."""
+    """Reaps expired holds, books ended lots, lets others enter, and purges old records."""
 
     def __init__(
         self,
-        store: DecisionStore,
+        store: AgendaStore,
         reaper: Reaper,
         *,
         clock_ms: Callable[[], int],
@@ -103,6 +103,8 @@ class Sweeper:
         """Reaps and purges one team; its fault is no other team's."""
         try:
             reaped = await self._reaper.reap(team_id, now_ms, _deadline())
+            await self._reaper.book(team_id, _deadline())
+            await self._reaper.enter(team_id, _deadline())
             purged = await self._reaper.purge(team_id, now_ms, _deadline())
         except Fault as fault:
             self._fails(team_id, fault)

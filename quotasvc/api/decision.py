@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from quotasvc.api import parse, render
 from quotasvc.api.call import Call
+from quotasvc.api.page import to_place_token
+from quotasvc.domain.outcome import Recorded
 from quotasvc.planes.decision import DecisionPlane
 from quotasvc.telemetry import Telemetry
 from quotasvc.v1 import decision_pb2
@@ -37,10 +39,28 @@ class DecisionApi:
     async def refund(
         self, request: decision_pb2.RefundRequest, call: Call
     ) -> decision_pb2.RefundResponse:
-        """Gives back a hold, or what a commit charged."""
-        reservation_id, refund_id = parse.from_pb_refund(request)
-        answer = await self._plane.refund(reservation_id, refund_id, call.deadline)
+        """Gives back a hold, or some of what a commit charged."""
+        reservation_id, give_back = parse.from_pb_refund(request)
+        answer = await self._plane.refund(reservation_id, give_back, call.deadline)
         return render.to_pb_refund(answer, self._plane.catalog.currency)
+
+    async def extend(
+        self, request: decision_pb2.ExtendRequest, call: Call
+    ) -> decision_pb2.ExtendResponse:
+        """Keeps a hold for longer."""
+        reservation_id, hold_ms = parse.from_pb_extend(request)
+        answer = await self._plane.extend(reservation_id, hold_ms, call.deadline)
+        return render.to_pb_extend(answer)
+
+    async def record_usage(
+        self, request: decision_pb2.RecordUsageRequest, call: Call
+    ) -> decision_pb2.RecordUsageResponse:
+        """Charges use that nothing was held for."""
+        report = parse.from_pb_record_usage(request)
+        answer = await self._plane.record_usage(report, call.deadline)
+        if isinstance(answer, Recorded):
+            self._telemetry.commit(answer.committed)
+        return render.to_pb_record(answer, self._plane.catalog)
 
     async def get_reservation(
         self, request: decision_pb2.GetReservationRequest, call: Call
@@ -53,3 +73,15 @@ class DecisionApi:
             found = await self._plane.find_reservation(*wanted, call.deadline)
         reservation = render.to_pb_reservation(found, self._plane.catalog.currency)
         return decision_pb2.GetReservationResponse(reservation=reservation)
+
+    async def list_reservations(
+        self, request: decision_pb2.ListReservationsRequest, call: Call
+    ) -> decision_pb2.ListReservationsResponse:
+        """A page of a team's reservations."""
+        listing = parse.from_pb_list_reservations(request)
+        found, next_place = await self._plane.list_reservations(listing, call.deadline)
+        currency = self._plane.catalog.currency
+        return decision_pb2.ListReservationsResponse(
+            reservations=[render.to_pb_short_reservation(one, currency) for one in found],
+            next_page_token=to_place_token(next_place),
+        )

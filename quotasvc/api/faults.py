@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 # googleapis-common-protos marks no package as typed.
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from quotasvc.api.render import to_pb_reservation
+from quotasvc.api.render import to_pb_short_reservation
 from quotasvc.domain.faults import (
     Conflict,
     Corrupt,
@@ -36,7 +36,6 @@ DOMAIN = "quotasvc"
 """Of every ErrorInfo."""
 
 TEXT_BYTES_MAX = 400
-WINNER_BYTES_MAX = 2_048
 """Clients refuse trailers above 8 KiB: the text comes three times, once percent-encoded."""
 
 
@@ -174,7 +173,7 @@ def to_pb_status(error: BaseException, *, currency: str, error_id: str) -> Statu
         info.metadata["field"] = error.field
         details.append(_bad_request(error, text))
     if isinstance(error, FailedPrecondition) and isinstance(error.winner, Reservation):
-        details.append(_winner(error.winner, currency))
+        details.append(to_pb_short_reservation(error.winner, currency))
     status = status_pb2.Status(code=code, message=message)
     for detail in details:
         status.details.add().Pack(detail)
@@ -196,15 +195,6 @@ def _retry_info(retry_ms: int) -> Message:
     delay = Duration(seconds=retry_ms // 1_000, nanos=retry_ms % 1_000 * 1_000_000)
     info: Message = error_details_pb2.RetryInfo(retry_delay=delay)
     return info
-
-
-def _winner(reservation: Reservation, currency: str) -> Message:
-    """The figures that won; without the legs where they are many, since trailers are short."""
-    winner = to_pb_reservation(reservation, currency)
-    if winner.ByteSize() > WINNER_BYTES_MAX:
-        winner.ClearField("held_legs")
-        winner.ClearField("charged_legs")
-    return winner
 
 
 def _clip(text: str) -> str:

@@ -11,13 +11,18 @@ import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from quotasvc.api.page import from_pb_size, from_place_token
 from quotasvc.domain.faults import InvalidArgument
-from quotasvc.domain.reservation import HOLD_MS_MAX, HOLD_MS_MIN, RESERVATION_ID_CHARS_MAX
+from quotasvc.domain.reservation import (
+    HOLD_MS_MAX,
+    HOLD_MS_MIN,
+    RESERVATION_ID_CHARS_MAX,
+    State,
+)
 from quotasvc.domain.unit import AMOUNT_MAX, COST, UNITS, Usage
-from quotasvc.planes.decision import Ask, Settle
+from quotasvc.planes.ask import Ask, GiveBack, Listing, Report, Settle
 from quotasvc.planes.usage import Subject
 from quotasvc.v1 import common_pb2, decision_pb2, usage_pb2
 
@@ -43,15 +48,16 @@ _TIMESTAMP_S = range(-62_135_596_800, 253_402_300_800)
 
 _MODES = decision_pb2.Mode.items()
 _OUTCOMES = decision_pb2.Outcome.items()
+_STATES = common_pb2.ReservationState.items()
+# By name, so that a number that differs between domain and contract cannot slip through.
+_STATE: Mapping[int, State] = {number: State[name] for name, number in _STATES if number}
 
 
 def from_pb_check_and_reserve(request: decision_pb2.CheckAndReserveRequest) -> Ask:
     """What to decide."""
     mode = _label("mode", request.mode, _MODES)
     is_check = mode == decision_pb2.CHECK_ONLY
-    subject = request.WhichOneof("subject")
-    if subject is None:
-        raise InvalidArgument("subject", "one of api_key, key_id is required")
+    api_key, key_id = _key(request)
     return Ask(
         request_id=_text(
             "request_id",
@@ -59,14 +65,32 @@ def from_pb_check_and_reserve(request: decision_pb2.CheckAndReserveRequest) -> A
             most=REQUEST_ID_BYTES_MAX,
             least=0 if is_check else 1,
         ),
-        api_key=_api_key(request.api_key) if subject == "api_key" else None,
-        key_id=_id("key_id", request.key_id) if subject == "key_id" else None,
+        api_key=api_key,
+        key_id=key_id,
         resource=_text("resource", request.resource, most=RESOURCE_BYTES_MAX),
         usage=_usage(request.usage),
         attributes=_attributes(request.attributes),
-        hold_ms=_hold_ms(request.hold_duration) if request.HasField("hold_duration") else None,
+        hold_ms=_hold_ms(request),
         check_only=is_check,
     )
+
+
+def from_pb_record_usage(request: decision_pb2.RecordUsageRequest) -> Report:
+    """What to charge without a hold."""
+    api_key, key_id = _key(request)
+    old = request.reservation_id
+    report = Report(
+        request_id=_text("request_id", request.request_id, most=REQUEST_ID_BYTES_MAX),
+        api_key=api_key,
+        key_id=key_id,
+        resource=_text("resource", request.resource, most=RESOURCE_BYTES_MAX),
+        usage=_usage(request.usage),
+        attributes=_attributes(request.attributes),
+        reservation_id=_reservation_id(old) if old else None,
+        outcome=_label("outcome", request.outcome, _OUTCOMES),
+    )
+    _refuse_disordered(request)
+    return report
 
 
 def from_pb_commit(request: decision_pb2.CommitRequest) -> tuple[str, Settle]:
@@ -84,17 +108,34 @@ def from_pb_commit(request: decision_pb2.CommitRequest) -> tuple[str, Settle]:
     return reservation_id, Settle(usage=usage, attributes=attributes, outcome=outcome)
 
 
-def from_pb_refund(request: decision_pb2.RefundRequest) -> tuple[str, str]:
-    """Which reservation to give back, and under which refund id; empty: only a hold."""
+def from_pb_refund(request: decision_pb2.RefundRequest) -> tuple[str, GiveBack]:
+    """Which reservation to give back, and what of it."""
     reservation_id = _reservation_id(request.reservation_id)
     refund_id = _text("refund_id", request.refund_id, most=REQUEST_ID_BYTES_MAX, least=0)
     scope = request.WhichOneof("scope")
+    if refund_id and scope is None:
+        raise InvalidArgument("scope", "required with refund_id: all, usage or amount_nanos")
     if scope == "all" and not request.all:
         raise InvalidArgument("all", "must be true; leave it out to give back a hold")
-    if refund_id and scope is None:
-        raise InvalidArgument("scope", "required with refund_id: all")
+    # `all` does no harm to a hold; a part of it cannot be given back.
+    if scope in ("usage", "amount_nanos") and not refund_id:
+        raise InvalidArgument("refund_id", f"required with {scope}")
+    give_back = GiveBack(
+        refund_id=refund_id,
+        usage=_usage_to_refund(request.usage) if scope == "usage" else None,
+        amount_nanos=(
+            _amount("amount_nanos", request.amount_nanos, least=1)
+            if scope == "amount_nanos"
+            else None
+        ),
+    )
     _text("reason", request.reason, most=REASON_BYTES_MAX, least=0)
-    return reservation_id, refund_id
+    return reservation_id, give_back
+
+
+def from_pb_extend(request: decision_pb2.ExtendRequest) -> tuple[str, int | None]:
+    """Which hold to keep, and for how many ms from now; None: for the default."""
+    return _reservation_id(request.reservation_id), _hold_ms(request)
 
 
 def from_pb_get_reservation(
@@ -114,6 +155,18 @@ def from_pb_get_reservation(
             raise InvalidArgument("reservation", "one of reservation_id, request is required")
 
 
+def from_pb_list_reservations(request: decision_pb2.ListReservationsRequest) -> Listing:
+    """Which reservations to list."""
+    state = _label("state", request.state, _STATES)
+    token = request.page_token
+    return Listing(
+        team_id=_id("team_id", request.team_id),
+        state=_STATE[state] if state else State.HELD,
+        size=from_pb_size(request.page_size),
+        after=from_place_token(token) if token else None,
+    )
+
+
 def from_pb_subject(
     request: usage_pb2.GetRemainsRequest | usage_pb2.GetBalanceRequest | usage_pb2.ListLotsRequest,
 ) -> Subject:
@@ -130,6 +183,19 @@ def from_pb_subject(
             )
         case _:
             raise InvalidArgument("subject", "one of api_key, key_id, team_id is required")
+
+
+def _key(
+    request: decision_pb2.CheckAndReserveRequest | decision_pb2.RecordUsageRequest,
+) -> tuple[str | None, str | None]:
+    """The key itself or its id: exactly one of the two."""
+    match request.WhichOneof("subject"):
+        case "api_key":
+            return _api_key(request.api_key), None
+        case "key_id":
+            return None, _id("key_id", request.key_id)
+        case _:
+            raise InvalidArgument("subject", "one of api_key, key_id is required")
 
 
 def _text(field: str, value: str, *, most: int, least: int = 1) -> str:
@@ -173,6 +239,14 @@ def _usage(usage: common_pb2.Usage) -> Usage:
     return Usage(MappingProxyType(amounts))
 
 
+def _usage_to_refund(usage: common_pb2.Usage) -> Usage:
+    """Without a unit it could mean nothing or everything."""
+    refunded = _usage(usage)
+    if not refunded.amounts:
+        raise InvalidArgument("usage", "names no unit")
+    return refunded
+
+
 def _custom(custom: Mapping[str, int]) -> dict[str, int]:
     if len(custom) > CUSTOM_UNITS_MAX:
         raise InvalidArgument("usage.custom", f"{len(custom)} units; at most {CUSTOM_UNITS_MAX}")
@@ -184,9 +258,9 @@ def _custom(custom: Mapping[str, int]) -> dict[str, int]:
     return dict(custom)
 
 
-def _amount(field: str, value: int) -> int:
-    if not 0 <= value <= AMOUNT_MAX:
-        raise InvalidArgument(field, f"{value} is not within 0 … 2^53 - 1")
+def _amount(field: str, value: int, *, least: int = 0) -> int:
+    if not least <= value <= AMOUNT_MAX:
+        raise InvalidArgument(field, f"{value} is not within {least} … 2^53 - 1")
     return value
 
 
@@ -210,8 +284,13 @@ def _entry(field: str, name: str) -> str:
     return f"{field}[{json.dumps(name, ensure_ascii=False)}]"
 
 
-def _hold_ms(duration: Duration) -> int:
-    """Rounded up, so that a hold is never shorter than asked for."""
+def _hold_ms(
+    request: decision_pb2.CheckAndReserveRequest | decision_pb2.ExtendRequest,
+) -> int | None:
+    """Rounded up, so that a hold is never shorter than asked for; None where nothing was sent."""
+    if not request.HasField("hold_duration"):
+        return None
+    duration = request.hold_duration
     nanos = duration.seconds * _NANOS_PER_S + duration.nanos
     # Outside this range a Duration is malformed, or would mix signs.
     is_sane = duration.seconds >= 0 and 0 <= duration.nanos < _NANOS_PER_S
@@ -220,7 +299,9 @@ def _hold_ms(duration: Duration) -> int:
     return -(-nanos // _NANOS_PER_MS)
 
 
-def _refuse_disordered(request: decision_pb2.CommitRequest) -> None:
+def _refuse_disordered(
+    request: decision_pb2.CommitRequest | decision_pb2.RecordUsageRequest,
+) -> None:
     """The times of the output are for reports; those that were sent must make sense together."""
     times = [
         _nanos(field, getattr(request, field))

@@ -20,6 +20,9 @@ _STATES = {state: common_pb2.ReservationState.Value(state.name) for state in res
 _REASONS = {reason: common_pb2.DenialReason.Value(reason.name) for reason in outcome.DenialReason}
 _KINDS = {kind: common_pb2.Remedy.Kind.Value(kind.name) for kind in outcome.RemedyKind}
 
+_SHORT_BYTES_MAX = 2_048
+"""Of a reservation that shares its message: trailers and pages have bounds."""
+
 _NOBODY = common_pb2.PAYER_UNSPECIFIED
 _STATELESS = common_pb2.RESERVATION_STATE_UNSPECIFIED
 
@@ -42,7 +45,7 @@ def to_pb_decision(
         reservation_id=answer.reservation_id,
         reservation_state=_STATES[answer.state] if answer.state else _STATELESS,
         expire_time=_time(answer.expire_ms),
-        payer=_PAYERS[answer.legs[0].payer] if answer.legs else _NOBODY,
+        payer=_payer(answer.legs[0].payer if answer.legs else None),
         legs=[_leg(leg) for leg in answer.legs],
         cost_nanos=answer.cost_nanos,
         limits=[_limit(limit) for limit in answer.limits],
@@ -70,6 +73,42 @@ def to_pb_commit(answer: outcome.Committed, currency: str) -> decision_pb2.Commi
     )
 
 
+def to_pb_record(
+    answer: outcome.Recorded | outcome.Denied, catalog: Catalog
+) -> decision_pb2.RecordUsageResponse:
+    """The answer to RecordUsage."""
+    if isinstance(answer, outcome.Denied):
+        return decision_pb2.RecordUsageResponse(
+            decision=decision_pb2.DENY,
+            denial=_denial(answer.denial),
+            limits=[_limit(limit) for limit in answer.limits],
+            seq=answer.seq,
+            currency=catalog.currency,
+            catalog_version=catalog.version,
+        )
+    committed = answer.committed
+    return decision_pb2.RecordUsageResponse(
+        decision=decision_pb2.ALLOW,
+        reservation_id=answer.reservation_id,
+        legs=[_leg(leg) for leg in committed.legs],
+        actual_nanos=committed.actual_nanos,
+        charged_nanos=_sum(committed.legs),
+        written_off_nanos=committed.written_off_nanos,
+        late=committed.late,
+        attributes_unmatched=committed.attributes_unmatched,
+        limits=[_limit(limit) for limit in committed.limits],
+        replayed=committed.replayed,
+        seq=committed.seq,
+        currency=catalog.currency,
+        catalog_version=answer.catalog_version,
+    )
+
+
+def to_pb_extend(answer: outcome.Extended) -> decision_pb2.ExtendResponse:
+    """The answer to Extend."""
+    return decision_pb2.ExtendResponse(expire_time=_time(answer.expire_ms), seq=answer.seq)
+
+
 def to_pb_refund(answer: outcome.Refunded, currency: str) -> decision_pb2.RefundResponse:
     """The answer to Refund."""
     return decision_pb2.RefundResponse(
@@ -86,8 +125,19 @@ def to_pb_refund(answer: outcome.Refunded, currency: str) -> decision_pb2.Refund
     )
 
 
+def to_pb_short_reservation(
+    found: reservation.Reservation, currency: str
+) -> decision_pb2.Reservation:
+    """A reservation as part of a page or a fault: without its legs where they are many."""
+    short = to_pb_reservation(found, currency)
+    if short.ByteSize() > _SHORT_BYTES_MAX:
+        short.ClearField("held_legs")
+        short.ClearField("charged_legs")
+    return short
+
+
 def to_pb_reservation(found: reservation.Reservation, currency: str) -> decision_pb2.Reservation:
-    """A reservation: an answer of its own, and a detail of faults."""
+    """A reservation with all its legs."""
     return decision_pb2.Reservation(
         reservation_id=found.reservation_id,
         state=_STATES[found.state],
@@ -175,8 +225,7 @@ def _leg(leg: reservation.Leg) -> common_pb2.Leg:
 def _limit(limit: outcome.LimitStatus) -> common_pb2.LimitStatus:
     return common_pb2.LimitStatus(
         limit_id=limit.limit_id,
-        # Only plans have limits so far.
-        payer=common_pb2.PLAN,
+        payer=_payer(limit.payer),
         kind=limit.kind,
         unit=limit.unit,
         limit=limit.limit or 0,
@@ -204,7 +253,7 @@ def _denial(denial: outcome.Denial) -> common_pb2.Denial:
 
 def _obstacle(obstacle: outcome.Obstacle) -> common_pb2.Obstacle:
     return common_pb2.Obstacle(
-        payer=_PAYERS[obstacle.payer],
+        payer=_payer(obstacle.payer),
         limit_id=obstacle.limit_id,
         reason=_REASONS[obstacle.reason],
         reset_time=_time(obstacle.reset_ms),
@@ -224,6 +273,10 @@ def _remedy(remedy: outcome.Remedy) -> common_pb2.Remedy:
         free_seats=remedy.free_seats,
         message=remedy.message,
     )
+
+
+def _payer(payer: reservation.Payer | None) -> common_pb2.Payer.ValueType:
+    return _NOBODY if payer is None else _PAYERS[payer]
 
 
 def _sum(legs: tuple[reservation.Leg, ...]) -> int:

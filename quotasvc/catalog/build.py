@@ -16,6 +16,8 @@ from quotasvc.catalog.schema import (
     AllowanceEntry,
     CatalogFile,
     CreditsEntry,
+    CycleType,
+    FirstUseType,
     Multiple,
     PlanEntry,
     PriceEntry,
@@ -30,7 +32,9 @@ from quotasvc.domain.catalog import (
     Catalog,
     CreditPackage,
     CreditRules,
+    OnExpiry,
     Overflow,
+    PeakMode,
     PeakSchedule,
     Plan,
     PriceRow,
@@ -68,6 +72,7 @@ def build(file: CatalogFile, text: str) -> Catalog:
             max_plans_per_member=rules.max_plans_per_member,
             credits_access_default=rules.credits_access_default,
             seat_change=rules.seat_change,
+            renewal_grace_ms=rules.renewal_grace,
         ),
         rate_limits=tuple(_rate_limits(file)),
         peak=_peak(file),
@@ -154,6 +159,14 @@ def window(file: CatalogFile, allowance: AllowanceEntry, entry: WindowEntry) -> 
             limit=whole,
             purchased_from_ms=since,
         )
+    if isinstance(kind, FirstUseType | CycleType):
+        return Window(
+            window_id=entry.type,
+            kind=WindowKind(kind.kind),
+            length_ms=kind.length if isinstance(kind, FirstUseType) else 0,
+            limit=whole,
+            purchased_from_ms=since,
+        )
     return Window(
         window_id=entry.type,
         kind=WindowKind.ALIGNED,
@@ -203,6 +216,7 @@ def _plan(file: CatalogFile, entry: PlanEntry) -> Plan:
         overflow=Overflow(entry.overflow),
         allowances=tuple(_allowance(file, allowance) for allowance in entry.allowances),
         peak_concurrency=entry.peak_concurrency,
+        on_expiry=OnExpiry(entry.on_expiry),
         agents=entry.agents,
     )
 
@@ -249,18 +263,13 @@ def _peak(file: CatalogFile) -> PeakSchedule:
         from_minute=schedule.from_,
         until_minute=schedule.until,
         zone=schedule.zone or file.zone,
-        mode=file.peak.mode,
+        mode=PeakMode(file.peak.mode),
     )
 
 
 def _notes(file: CatalogFile) -> Iterator[str]:
     """What the file states and no decision looks at yet. Whoever enforces one removes its line."""
     stated = {
-        "rate_limits: {} rows": len(file.rate_limits),
-        "peak: {} schedule and mode": 1,
-        "peak_concurrency: plans capped: {}": sum(
-            plan.peak_concurrency is not None for plan in file.plans
-        ),
         "upgrades: {} set of rules": int(file.upgrades is not None),
         "migrate_to: plans with a successor: {}": sum(
             plan.migrate_to is not None for plan in file.plans

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from quotasvc.catalog.build import resource_ids, resources_of
-from quotasvc.catalog.patterns import check_patterns
+from quotasvc.catalog.patterns import check_patterns, expand
 from quotasvc.catalog.plan_checks import check_plans, check_window_types
 from quotasvc.catalog.problem import Finding, Path, choose
 from quotasvc.catalog.resource_checks import check_resources
@@ -14,6 +14,13 @@ from quotasvc.domain.unit import NANOS_PER_CURRENCY_UNIT
 
 ENTRIES_MAX = 1_000
 """Of resources, and of plans: their indexes are written into reservation ids (05)."""
+
+RATE_ROWS_MAX = 24
+"""The rate-limit rows that counted a request are a bit mask inside its reservation id (05)."""
+
+RATE_ROWS_MATCHING_MAX = 16
+"""Each row that matches a resource brings up to three counters into the script of a decision,
+whose keys and loops are bounded (SEM-5)."""
 
 
 def check(file: CatalogFile) -> Iterator[Finding]:
@@ -50,10 +57,13 @@ def _twice(path: Path, ids: Sequence[str]) -> Iterator[Finding]:
 
 
 def _sizes(file: CatalogFile) -> Iterator[Finding]:
-    for name, entries in (("resources", file.resources), ("plans", file.plans)):
-        if len(entries) > ENTRIES_MAX:
-            wrong = f"there are {len(entries)} of them, more than {ENTRIES_MAX}"
-            yield Finding((name,), wrong, "remove some")
+    for name, count, most in (
+        ("resources", len(file.resources), ENTRIES_MAX),
+        ("plans", len(file.plans), ENTRIES_MAX),
+        ("rate_limits", len(file.rate_limits), RATE_ROWS_MAX),
+    ):
+        if count > most:
+            yield Finding((name,), f"there are {count} of them, more than {most}", "remove some")
 
 
 def _credits(file: CatalogFile) -> Iterator[Finding]:
@@ -78,13 +88,34 @@ def _rate_limits(file: CatalogFile) -> Iterator[Finding]:
         if row.rpm is None and row.tpm is None and row.connections is None:
             cure = "add `rpm`, `tpm` or `connections`, or remove the row"
             yield Finding(path, f"`{row.id}` limits nothing", cure)
+    yield from _rate_rows_of_a_resource(file)
+
+
+def _rate_rows_of_a_resource(file: CatalogFile) -> Iterator[Finding]:
+    """The first row that is one too many for a resource, and the first such resource."""
+    ids = resource_ids(file)
+    matching = dict.fromkeys(ids, 0)
+    for index, row in enumerate(file.rate_limits):
+        for resource in expand(row.resources, ids):
+            matching[resource] += 1
+        if max(matching.values()) > RATE_ROWS_MATCHING_MAX:
+            resource = max(ids, key=matching.__getitem__)
+            wrong = f"`{resource}` is in more than {RATE_ROWS_MATCHING_MAX} rate limits"
+            cure = "all that match apply: leave out those that never bite first"
+            yield Finding(("rate_limits", index, "resources"), wrong, cure)
+            return
 
 
 def _peak(file: CatalogFile) -> Iterator[Finding]:
     schedule = file.peak.schedule
+    path = ("peak", "schedule")
     if schedule.until <= schedule.from_:
-        wrong = "peak hours end before they begin"
-        yield Finding(("peak", "schedule", "until"), wrong, "write a time of the same day")
+        is_empty = schedule.until == schedule.from_
+        wrong = f"peak hours end {'when' if is_empty else 'before'} they begin"
+        yield Finding((*path, "until"), wrong, "write a later time of the same day")
+    for index, day in enumerate(schedule.weekdays):
+        if day in schedule.weekdays[:index]:
+            yield Finding((*path, "weekdays", index), f"`{day}` is named twice", "keep one")
 
 
 def _upgrades(file: CatalogFile) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from quotasvc.catalog.schema import (
     AlignedType,
     AllowanceEntry,
     CatalogFile,
+    FirstUseType,
     Multiple,
     PlanEntry,
     SlidingType,
@@ -22,20 +23,30 @@ from quotasvc.catalog.schema import (
 )
 from quotasvc.domain.catalog import Resource, Straddle
 from quotasvc.domain.reservation import HOLD_MS_MIN
-from quotasvc.domain.unit import AMOUNT_MAX, COST
+from quotasvc.domain.unit import AMOUNT_MAX, COST, REQUESTS
 from quotasvc.domain.window import DAY_MS
 
 Resources = Mapping[str, Resource]
 
-_BLOCK_MS_MIN = 60_000
-"""An order holds for one instance only: it must outlive the way to the store (SEM-16)."""
+_INSTANCE_MS_MIN = 60_000
+"""Of a block and of a first use. An order holds for one instance only: it must outlive the way
+to the store (SEM-16)."""
+
+_RATE = "rate"
+"""Ids of rate limits in answers begin so; those of plan limits begin with their allowance's."""
 
 
 def check_window_types(file: CatalogFile) -> Iterator[Finding]:
     """The geometry of each window type."""
     for index, kind in enumerate(file.window_types):
         path = ("window_types", index)
-        yield from _sliding(kind, path) if isinstance(kind, SlidingType) else _aligned(kind, path)
+        if isinstance(kind, SlidingType):
+            yield from _sliding(kind, path)
+        elif isinstance(kind, AlignedType):
+            yield from _aligned(kind, path)
+        elif isinstance(kind, FirstUseType) and kind.length < _INSTANCE_MS_MIN:
+            wrong = "a window from first use lasts at least 1m"
+            yield Finding((*path, "length"), wrong, "write e.g. `5h`")
 
 
 def check_plans(file: CatalogFile, resources: Resources) -> Iterator[Finding]:
@@ -50,6 +61,7 @@ def check_plans(file: CatalogFile, resources: Resources) -> Iterator[Finding]:
         yield from _one_allowance_each(resources, plan, path)
         for place, allowance in enumerate(plan.allowances):
             here = (*path, "allowances", place)
+            yield from _id(allowance, here)
             yield from _resources(resources, allowance, here)
             yield from _unit(resources, allowance, here)
             yield from _weights(resources, allowance, here)
@@ -69,7 +81,7 @@ def _aligned(kind: AlignedType, path: Path) -> Iterator[Finding]:
     is_block = kind.period == "block"
     if is_block and kind.length is None:
         yield Finding(path, "a block needs its `length`", "add it, e.g. `length: 5h`")
-    elif is_block and not _BLOCK_MS_MIN <= (kind.length or 0) < DAY_MS:
+    elif is_block and not _INSTANCE_MS_MIN <= (kind.length or 0) < DAY_MS:
         wrong = "a block is at least 1m and shorter than a day"
         yield Finding((*path, "length"), wrong, "write e.g. `5h`, or `period: day`")
     elif not is_block and kind.length is not None:
@@ -93,6 +105,12 @@ def _one_allowance_each(resources: Resources, plan: PlanEntry, path: Path) -> It
                 )
 
 
+def _id(allowance: AllowanceEntry, path: Path) -> Iterator[Finding]:
+    if allowance.id.split("/")[0] == _RATE:
+        wrong = f"answers call rate limits `{_RATE}/...`, and `{allowance.id}` would read like one"
+        yield Finding((*path, "id"), wrong, "choose another id")
+
+
 def _resources(resources: Resources, allowance: AllowanceEntry, path: Path) -> Iterator[Finding]:
     path = (*path, "resources")
     ids = tuple(resources)
@@ -112,18 +130,31 @@ def _resources(resources: Resources, allowance: AllowanceEntry, path: Path) -> I
 def _unit(resources: Resources, allowance: AllowanceEntry, path: Path) -> Iterator[Finding]:
     if allowance.unit == COST:
         return
-    path = (*path, "unit")
-    known = {COST, *(unit for resource in resources.values() for unit in resource.measures)}
-    if allowance.unit not in known:
-        yield Finding(
-            path, f"no resource measures `{allowance.unit}`", choose(allowance.unit, known)
-        )
+    path, unit = (*path, "unit"), allowance.unit
+    known = {COST, *(one for resource in resources.values() for one in resource.measures)}
+    if unit not in known:
+        yield Finding(path, f"no resource measures `{unit}`", choose(unit, known))
         return
     for resource in expand(allowance.resources, tuple(resources)):
         measures = resources[resource].measures
-        if allowance.unit not in measures:
+        if unit not in measures:
             cure = f"it measures {', '.join(measures)}: count one of these, or leave it out"
-            yield Finding(path, f"`{resource}` does not measure `{allowance.unit}`", cure)
+            yield Finding(path, f"`{resource}` does not measure `{unit}`", cure)
+        elif not _is_held(resources[resource], unit):
+            example = f"`estimate: {{default: {{{unit}: 1}}, min: {{{unit}: 1}}}}`"
+            cure = f"state both for it, e.g. {example}, or count another unit"
+            wrong = f"`{resource}` has no default and min of `{unit}`: nothing might be held"
+            yield Finding(path, wrong, cure)
+
+
+def _is_held(resource: Resource, unit: str) -> bool:
+    """Whether a hold has some of `unit`, whatever a request names of the others (SEM-13).
+
+    `requests` is 1 unless sent (SEM-4); what is free is not asked of the plan (SEM-46).
+    """
+    is_free = not any(nanos for row in resource.rows for nanos in row.nanos.values())
+    is_estimated = unit in resource.estimate_default and unit in resource.estimate_min
+    return is_free or is_estimated or unit == REQUESTS
 
 
 def _weights(resources: Resources, allowance: AllowanceEntry, path: Path) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import date
 from itertools import combinations
 
 from quotasvc.catalog.build import measured_units, price_row, resource_ids
@@ -14,7 +15,7 @@ from quotasvc.catalog.patterns import check_patterns
 from quotasvc.catalog.problem import Finding, Path, choose
 from quotasvc.catalog.schema import CatalogFile, PriceEntry, ResourceEntry
 from quotasvc.domain.catalog import PriceRow
-from quotasvc.domain.unit import COST, REQUESTS, TOKEN_UNITS, UNITS
+from quotasvc.domain.unit import AMOUNT_MAX, COST, REQUESTS, TOKEN_UNITS, UNITS
 
 ROWS_MAX = 30
 """The rows in force are a bit mask inside the reservation id, which has 120 characters (05)."""
@@ -33,6 +34,7 @@ def check_resources(file: CatalogFile) -> Iterator[Finding]:
         yield from _rows(resource, rows, path)
         yield from _overlaps(rows, path)
         yield from _sizes(rows, path)
+        yield from _dates(resource, rows, path)
         yield from _every_unit_is_priced(resource, rows, path)
         yield from _estimate(resource, rows, path)
     ids = resource_ids(file)
@@ -164,6 +166,60 @@ def _gap(unit: str, sizes: str, path: Path) -> Finding:
         f"`{unit}` has no price for prompt_tokens {sizes}",
         "add a row with the same `when` and dates for these sizes",
     )
+
+
+def _dates(resource: ResourceEntry, rows: tuple[PriceRow, ...], path: Path) -> Iterator[Finding]:
+    """Some row prices a unit at every time, and no attributes are without a price for a while.
+
+    Single attributes may begin later or end for good, as long as others remain. `requests` need
+    a price only where nothing else has one (SEM-2a).
+    """
+    priced = dict.fromkeys(unit for row in rows for unit in row.nanos)
+    for unit in [unit for unit in priced if unit != REQUESTS] or priced:
+        pricing = [(index, row) for index, row in enumerate(rows) if unit in row.nanos]
+        yield from _ends(resource, unit, pricing, path)
+        yield from _breaks(resource, unit, pricing, path)
+        for attributes in dict.fromkeys(row.attributes for _, row in pricing):
+            # Rows that ask for less hold for these attributes too.
+            held = [each for each in pricing if set(each[1].attributes) <= set(attributes)]
+            yield from _breaks(resource, unit, held, path)
+
+
+def _ends(
+    resource: ResourceEntry, unit: str, pricing: list[tuple[int, PriceRow]], path: Path
+) -> Iterator[Finding]:
+    """Whatever the attributes: before the first row begins, and after the last one ends."""
+    first, row = min(pricing, key=lambda each: each[1].from_ms or 0)
+    if row.from_ms is not None:
+        wrong = f"`{unit}` has no price before {_written(resource.prices[first].from_)}"
+        cure = "remove `from`, or add a row that ends then"
+        yield Finding((*path, "prices", first, "from"), wrong, cure)
+    last, row = max(pricing, key=lambda each: each[1].until_ms or AMOUNT_MAX)
+    if row.until_ms is not None:
+        wrong = f"`{unit}` has no price from {_written(resource.prices[last].until)} on"
+        cure = "remove `until`, or add a row that begins then"
+        yield Finding((*path, "prices", last, "until"), wrong, cure)
+
+
+def _breaks(
+    resource: ResourceEntry, unit: str, held: list[tuple[int, PriceRow]], path: Path
+) -> Iterator[Finding]:
+    """Between the end of a row and the beginning of the next."""
+    (last, row), *later = sorted(held, key=lambda each: each[1].from_ms or 0)
+    reach = row.until_ms or AMOUNT_MAX
+    for index, row in later:
+        if (row.from_ms or 0) > reach:
+            here = (*path, "prices", index, "from")
+            until, begins = _written(resource.prices[last].until), resource.prices[index].from_
+            wrong = f"`{unit}` has no price from {until} to {_written(begins)}"
+            yield Finding(here, wrong, f"begin when the row before ends: `from: {until}`")
+        if (row.until_ms or AMOUNT_MAX) > reach:
+            last, reach = index, row.until_ms or AMOUNT_MAX
+
+
+def _written(moment: date | None) -> str:
+    """A moment as authors write it: a day, or an instant with its offset."""
+    return moment.isoformat() if moment else ""
 
 
 def _every_unit_is_priced(

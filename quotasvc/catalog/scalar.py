@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _DURATION_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION_MAX_MS = 3660 * 86_400_000
+_GRACE_MAX_MS = 7 * 86_400_000
 _YEAR_MIN, _YEAR_MAX = 1971, 2999
 _MINUTE = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 _DAY_MINUTES = 24 * 60
@@ -93,18 +94,29 @@ def _cap(value: object) -> int | None:
 
 
 def _duration(value: object) -> int:
+    length_ms = _length_ms(value)
+    if length_ms == 0:
+        fail("a duration of 0 ends before it begins", "write at least `1ms`")
+    if length_ms > _DURATION_MAX_MS:
+        fail(f"{quoted(value)} is too long", "write at most `3660d`")
+    return length_ms
+
+
+def _grace(value: object) -> int:
+    length_ms = _length_ms(value)
+    if length_ms > _GRACE_MAX_MS:
+        fail(f"{quoted(value)} is too long a grace: nobody has paid for it", "write at most `7d`")
+    return length_ms
+
+
+def _length_ms(value: object) -> int:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         fail(
             f"{quoted(value)} is not a duration",
             "write a whole number with ms, s, m, h or d, e.g. `5h` or `365d`",
         )
-    length_ms = int(match[1]) * _DURATION_MS[match[2]]
-    if length_ms == 0:
-        fail("a duration of 0 ends before it begins", "write at least `1ms`")
-    if length_ms > _DURATION_MAX_MS:
-        fail(f"{quoted(value)} is too long", "write at most `3660d`")
-    return length_ms
+    return int(match[1]) * _DURATION_MS[match[2]]
 
 
 def _moment(value: object) -> date | datetime:
@@ -251,6 +263,9 @@ Duration = Annotated[
     int, PlainValidator(_duration), _text_schema(_DURATION), Field(examples=["5h"])
 ]
 """A length of time, as milliseconds."""
+
+Grace = Annotated[int, PlainValidator(_grace), _text_schema(_DURATION), Field(examples=["24h"])]
+"""A length of time that may be none (`0s`), as milliseconds."""
 
 Moment = Annotated[
     date | datetime,

@@ -19,6 +19,7 @@ from quotasvc.catalog.scalar import (
     Duration,
     Factor,
     Glob,
+    Grace,
     Id,
     Minute,
     Moment,
@@ -147,6 +148,26 @@ class AlignedType(Entry):
     """The catalog's unless stated."""
 
 
+class FirstUseType(Entry):
+    """An instance of `length` opens with the first charge after the last one's end (SEM-14)."""
+
+    id: Id
+    kind: Literal["first_use"]
+    length: Duration
+
+
+class CycleType(Entry):
+    """The billing cycle of the seat's subscription, which has a length of its own (SEM-14)."""
+
+    id: Id
+    kind: Literal["cycle"]
+
+
+WindowType = Annotated[
+    SlidingType | AlignedType | FirstUseType | CycleType, Field(discriminator="kind")
+]
+
+
 class Multiple(Entry):
     """A limit as a multiple of another window's in the same allowance (C5)."""
 
@@ -220,7 +241,7 @@ class PlanEntry(Inheriting):
     """Requests of one seat at a time during peak hours (J5)."""
     agents: str = ""
     """Display text (S3:16)."""
-    on_expiry: Literal["release"] = "release"
+    on_expiry: Literal["release", "charge"] = "release"
     """What becomes of a hold that nobody settles (SEM-30)."""
     migrate_to: Migration | None = None
     allowances: tuple[AllowanceEntry, ...]
@@ -260,6 +281,8 @@ class TeamRulesEntry(Entry):
     """Whether a new member may spend the team's credits (N7)."""
     seat_change: Literal["adjustable", "per_tier"]
     """One subscription whose seat count can change (S2:76), or one per tier (S2:80)."""
+    renewal_grace: Grace = Field(default="24h", validate_default=True)
+    """How long a seat due to renew goes on paying without it (SEM-42): `0s` for not at all."""
 
 
 class RateLimitEntry(Entry):
@@ -324,7 +347,7 @@ class CatalogFile(Entry):
     """Units beside those of the contract."""
     coverage: Coverage
     resources: tuple[ResourceEntry, ...] = Field(min_length=1)
-    window_types: tuple[Annotated[SlidingType | AlignedType, Field(discriminator="kind")], ...]
+    window_types: tuple[WindowType, ...]
     plans: tuple[PlanEntry, ...]
     credits: CreditsEntry
     team_rules: TeamRulesEntry

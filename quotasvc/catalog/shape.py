@@ -19,13 +19,15 @@ from quotasvc.catalog.schema import CatalogFile, Entry
 from quotasvc.catalog.tree import Document
 
 _LATER_VALUES = {
-    ("kind", "first_use"): "windows that open at first use",
-    ("kind", "cycle"): "windows of the billing cycle",
-    ("on_expiry", "charge"): "charging holds that nobody settles",
     ("overflow", "credits_opt_in"): "overflow with the member's consent",
 }
 _LATER_KEYS = {"grant": "recurring grants of credits"}
 """Planned, not there yet: what the author wrote, and what it is called."""
+
+_MISPLACED_KEYS: dict[Path, tuple[str, str]] = {
+    ("cycle", "length"): ("a cycle is as long as its subscription says", "remove it"),
+}
+"""Known elsewhere, and why not here: the kind of window, and the key."""
 
 _EXPECTED = {
     "int_type": ("a whole number", "1"),
@@ -95,6 +97,8 @@ def _unknown_key(path: Path) -> tuple[str, str]:
     key = str(path[-1])
     if key in _LATER_KEYS:
         return _later(_LATER_KEYS[key])
+    if path[-2:] in _MISPLACED_KEYS:
+        return _MISPLACED_KEYS[path[-2:]]
     known = [name for entry in _entries(path[:-1]) for name in _named_fields(entry)]
     return f"`{key}` is not known here", choose(key, known)
 

@@ -14,6 +14,7 @@ import typer
 from quotasvc.cli import option
 from quotasvc.cli.exit_code import ExitCode
 from quotasvc.cli.option import Format, settings_of
+from quotasvc.domain.catalog import PeakMode
 from quotasvc.domain.faults import Fault
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -122,3 +123,18 @@ def doctor(
     from quotasvc.cli.doctor import examine
 
     raise typer.Exit(examine(settings_of(context.params)))
+
+
+@app.command()
+def peak(
+    mode: Annotated[PeakMode | None, typer.Argument(help="What to switch to.")] = None,
+    store: option.Store = None,
+    data: option.Data = None,
+) -> None:
+    """Show how peak hours are switched, or switch them: by the schedule, always on, or off.
+
+    The switch is kept in the store and holds for every service of it, at once or when it starts.
+    """
+    from quotasvc.cli.peak import show_or_switch
+
+    show_or_switch(settings_of({"store": store, "data": data}), mode)

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
 
 from quotasvc.catalog import parse_catalog, predecessor
+from quotasvc.cli.reach import on_store
 from quotasvc.config import Settings
 from quotasvc.domain.catalog import Catalog
-from quotasvc.domain.faults import Fault, Unavailable
+from quotasvc.domain.faults import Fault
 from quotasvc.domain.secret import Secrets
 from quotasvc.known_stores import KnownStores
 from quotasvc.secrets_file import fingerprint
 from quotasvc.store import checks
 from quotasvc.store.catalog import CatalogStore
 from quotasvc.store.checks import Finding, Overrides, check_store
-from quotasvc.store.embedded import EmbeddedStore
 from quotasvc.store.endpoint import Endpoint
 from quotasvc.store.executor import Executor
 from quotasvc.store.scripts import load_scripts
 from quotasvc.store.seal import is_sealed_by, read_store_id
 
 CONNECT_S_MAX = 2.0
-AOF_FOLDER = "appendonlydir"
-"""Where the embedded server keeps its log, below the data directory."""
-
 MARKER = "store marker"
 UNKNOWN_ID = "-"
 """Expected of a store that was never used from here, so that looking does not mark it."""
@@ -48,27 +44,11 @@ async def examine_store(around: Surroundings) -> list[Finding]:
     """All that `serve` would ask of the store."""
     settings = around.settings
     try:
-        if settings.store.endpoint is not None:
-            return await _examine(settings.store.endpoint, around)
-        return await _examine_embedded(EmbeddedStore(settings.data), around)
+        found = await on_store(settings, lambda endpoint: _examine(endpoint, around))
     except Fault as fault:
         cure = "start it, or give the right one by --store"
         return [Finding("store", False, f"{settings.store.name}: {fault.text}", cure)]
-
-
-async def _examine_embedded(store: EmbeddedStore, around: Surroundings) -> list[Finding]:
-    """The running server; if there is none, one that is started for as long as we look."""
-    if store.socket_path.exists():
-        # After a crash the socket is still there, and nobody behind it.
-        with suppress(Unavailable):
-            return await _examine(store.endpoint, around)
-    if not (around.settings.data / AOF_FOLDER).exists():
-        return [Finding("store", True, "embedded, not begun yet")]
-    await store.start()
-    try:
-        return await _examine(store.endpoint, around)
-    finally:
-        await store.stop()
+    return [Finding("store", True, "embedded, not begun yet")] if found is None else found
 
 
 async def _examine(endpoint: Endpoint, around: Surroundings) -> list[Finding]:

@@ -20,6 +20,8 @@ class WindowKind(Enum):
 
     SLIDING = "sliding"
     ALIGNED = "aligned"
+    FIRST_USE = "first_use"
+    CYCLE = "cycle"
 
 
 class Straddle(Enum):
@@ -37,6 +39,21 @@ class Overflow(Enum):
     CREDITS_AUTO = "credits_auto"
 
 
+class OnExpiry(Enum):
+    """What becomes of a hold that nobody settles in time (SEM-30)."""
+
+    RELEASE = "release"
+    CHARGE = "charge"
+
+
+class PeakMode(Enum):
+    """When peak caps apply: by the schedule, always, or never (J4, SEM-20)."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class AlignedPeriod(Enum):
     """Calendar instances of an aligned window, in the window's zone (SEM-14)."""
 
@@ -47,7 +64,10 @@ class AlignedPeriod(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One limit over time. `limit` is in the allowance's unit, None = unlimited."""
+    """One limit over time. `limit` is in the allowance's unit, None = unlimited.
+
+    A cycle's instances are those of the seat's subscription: its `length_ms` is 0.
+    """
 
     window_id: str
     kind: WindowKind
@@ -69,6 +89,8 @@ class Window:
         """What sets the counter apart beside kind and length (SEM-18); part of a key name."""
         if self.kind is WindowKind.SLIDING:
             return str(self.slice_ms)
+        if self.kind is not WindowKind.ALIGNED:
+            return str(self.kind.value)
         assert self.period is not None
         zone = self.zone.replace("/", "-")
         start = str(self.week_start) if self.period is AlignedPeriod.WEEK else ""
@@ -115,7 +137,8 @@ class Plan:
     sellable: bool
     overflow: Overflow
     allowances: tuple[Allowance, ...]
-    peak_concurrency: int | None
+    peak_concurrency: int | None  # live slots of one seat at peak; None = no cap (J5)
+    on_expiry: OnExpiry = OnExpiry.RELEASE
     agents: str = ""  # display text (S3:16)
 
     def allowance_for(self, resource: str) -> Allowance | None:
@@ -194,29 +217,30 @@ class TeamRules:
     max_plans_per_member: int
     credits_access_default: bool
     seat_change: str
+    renewal_grace_ms: int = 86_400_000  # a seat due to renew pays so long unrenewed (SEM-42)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """A short limit per team on matching resources (J1); enforced by a later version."""
+    """Short limits per team on matching resources; every row that matches applies (J1, SEM-19)."""
 
     rate_limit_id: str
     resources: frozenset[str]
     rpm: int | None
     tpm: int | None
     connections: int | None
-    peak_permille: int
+    peak_permille: int  # at peak each limit shrinks to this many thousandths, rounded up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeakSchedule:
-    """When peak caps apply (J4); enforced by a later version."""
+    """When peak hours are, unless an operator switches (J4)."""
 
     weekdays: tuple[int, ...]  # Monday = 0
     from_minute: int  # minutes after midnight in `zone`
     until_minute: int
     zone: str
-    mode: str  # auto | on | off
+    mode: PeakMode  # until an operator switches
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,13 @@ The script says what was short; this module says it in the seeds' words. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from quotasvc.domain.catalog import Catalog, Straddle
-from quotasvc.domain.order import Order, Route
+from quotasvc.domain import rate_card
+from quotasvc.domain.catalog import Catalog, Plan, Straddle, Window
+from quotasvc.domain.gate import CONCURRENCY_ID
+from quotasvc.domain.order import Order, Request, Route
 from quotasvc.domain.outcome import (
     Denial,
     DenialReason,
@@ -28,13 +30,29 @@ ONLY_IN_FLIGHT_RETRY_MS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
-    """What the store found short: each window's status and when the request would fit into it
-    (0: it does, None: never), and what the pool could give and keeps for holds."""
+    """What the store found short: each limit's status and when the request would fit into it
+    (0: it does, None: never), and what the pool could give and keeps for holds.
+
+    `is_unpaid` says that the payers could not pay; else only a gate was closed. `is_ahead`: some
+    instance was opened by a clock that was ahead, so that its end is not known. `renewing` are the
+    cycle windows into which the request would fit once they are renewed.
+    """
 
     limits: tuple[LimitStatus, ...]
     fits_ms: tuple[int | None, ...]
     pool_available: int
     pool_held: int
+    is_unpaid: bool = True
+    is_ahead: bool
+    renewing: frozenset[str] = frozenset()
+
+    def gates(self) -> Iterator[tuple[LimitStatus, int | None]]:
+        """Rate limits and the cap on concurrency."""
+        return ((s, f) for s, f in zip(self.limits, self.fits_ms, strict=True) if s.payer is None)
+
+    def windows(self) -> Iterator[tuple[LimitStatus, int | None]]:
+        """The plan's."""
+        return ((s, f) for s, f in zip(self.limits, self.fits_ms, strict=True) if s.payer)
 
 
 _EARLY = {
@@ -43,6 +61,8 @@ _EARLY = {
     DenialReason.UNKNOWN_RESOURCE: "There is no such resource.",
     DenialReason.NOT_COVERED: "A subscription key cannot reach this resource.",
 }
+
+_OF_GATES = (DenialReason.RATE_LIMITED, DenialReason.CONCURRENCY_LIMITED)
 
 
 def early(reason: DenialReason) -> Denial:
@@ -53,62 +73,112 @@ def early(reason: DenialReason) -> Denial:
     return Denial(reason=reason, message=_EARLY[reason], remedies=remedies)
 
 
-def no_resources(route: Route, catalog: Catalog) -> Denial:
+def no_resources(route: Route, request: Request, catalog: Catalog, now_ms: int) -> Denial:
     """No seat, and no Credits that this member may use (A4, B7)."""
     obstacles = (_access_off(),) if route.is_credits_access_off else ()
+    free_seats = route.team.free_seats(now_ms, catalog.team_rules.renewal_grace_ms)
     return Denial(
         reason=DenialReason.NO_RESOURCES,
         message="This key has no seat and no Credits that it may use.",
         obstacles=obstacles,
-        remedies=_remedies(route, catalog, None, None),
+        remedies=_remedies(
+            route, None, _plans_for_a_seat(route, request, catalog, now_ms), free_seats
+        ),
     )
 
 
-def explain(order: Order, shortage: Shortage, catalog: Catalog, now_ms: int) -> Denial:
-    """The denial for what was short."""
-    route = order.route
-    obstacles = (*_plan_obstacles(order, shortage), *_pool_obstacles(order, shortage))
+def explain(
+    order: Order,
+    shortage: Shortage,
+    catalog: Catalog,
+    now_ms: int,
+    clears: int | None,
+    plans: tuple[str, ...],
+) -> Denial:
+    """The denial for what was short: it clears at `clears`, None: not by time alone; `plans` are
+    those that would admit the request."""
+    obstacles = (
+        *_gate_obstacles(shortage),
+        *_plan_obstacles(order, shortage),
+        *_pool_obstacles(order, shortage),
+    )
     reason = _headline(order, shortage, obstacles)
-    in_flight = _would_pass_without_holds(order, shortage)
-    clears_ms = _clears_ms(order, shortage)
-    retry_after_ms = None if clears_ms is None else max(1, clears_ms - now_ms)
+    in_flight = reason not in _OF_GATES and _would_pass_without_holds(order, shortage)
+    retry_after_ms = None if clears is None else max(1, clears - now_ms)
     if in_flight:
         retry_after_ms = ONLY_IN_FLIGHT_RETRY_MS
     until_ms = None if retry_after_ms is None else now_ms + retry_after_ms
+    is_gate = reason in _OF_GATES
+    free_seats = order.route.team.free_seats(now_ms, catalog.team_rules.renewal_grace_ms)
+    remedies = tuple(_wait(until_ms))
+    if not is_gate:
+        remedies = _remedies(order.route, until_ms, plans, free_seats)
     return Denial(
         reason=reason,
         message=_message(reason, order, shortage, catalog),
         retry_after_ms=retry_after_ms,
         only_in_flight=in_flight,
         obstacles=obstacles,
-        remedies=_remedies(route, catalog, order, until_ms),
+        remedies=remedies,
     )
 
 
+def clears_ms(order: Order, shortage: Shortage) -> int | None:
+    """When time alone will have cured it, as far as the script could see: all gates must open, and
+    all windows have room unless somebody else pays; no pool refills."""
+    clears = [fits_ms for _, fits_ms in shortage.gates()]
+    if shortage.is_unpaid:
+        clears += [f for _, f in shortage.windows()] if order.plan else [None]
+    latest = 0
+    for fits_ms in clears:
+        if fits_ms is None:
+            return None
+        latest = max(latest, fits_ms)
+    return latest
+
+
+def _gate_obstacles(shortage: Shortage) -> Iterable[Obstacle]:
+    for status, fits_ms in shortage.gates():
+        if fits_ms != 0:
+            is_slots = status.limit_id == CONCURRENCY_ID
+            yield _limit_obstacle(
+                status,
+                fits_ms,
+                DenialReason.CONCURRENCY_LIMITED if is_slots else DenialReason.RATE_LIMITED,
+            )
+
+
 def _plan_obstacles(order: Order, shortage: Shortage) -> Iterable[Obstacle]:
-    route = order.route
-    if route.seat is None:
+    if order.route.seat is None or not shortage.is_unpaid:
         return
     if order.plan is None:
         yield Obstacle(payer=Payer.PLAN, reason=DenialReason.NOT_IN_PLAN)
         return
-    for status, fits_ms in zip(shortage.limits, shortage.fits_ms, strict=True):
-        if fits_ms == 0:
-            continue
-        yield Obstacle(
-            payer=Payer.PLAN,
-            reason=DenialReason.WINDOW_EXHAUSTED,
-            limit_id=status.limit_id,
-            unit=status.unit,
-            limit=status.limit or 0,
-            used=status.used,
-            held=status.held,
-            remaining=status.remaining,
-            reset_ms=fits_ms,
-        )
+    for status, fits_ms in shortage.windows():
+        if fits_ms != 0:
+            # A cycle's end cures nothing by itself, but it is shown (SEM-47).
+            is_renewing = status.limit_id.partition("/")[2] in shortage.renewing
+            clears = status.reset_ms if is_renewing else fits_ms
+            yield _limit_obstacle(status, clears, DenialReason.WINDOW_EXHAUSTED)
+
+
+def _limit_obstacle(status: LimitStatus, clears_ms: int | None, reason: DenialReason) -> Obstacle:
+    return Obstacle(
+        payer=status.payer,
+        reason=reason,
+        limit_id=status.limit_id,
+        unit=status.unit,
+        limit=status.limit or 0,
+        used=status.used,
+        held=status.held,
+        remaining=status.remaining,
+        reset_ms=clears_ms,
+    )
 
 
 def _pool_obstacles(order: Order, shortage: Shortage) -> Iterable[Obstacle]:
+    if not shortage.is_unpaid:
+        return
     if order.route.is_credits_access_off:
         yield _access_off()
     if order.pool is None:
@@ -131,31 +201,21 @@ def _access_off() -> Obstacle:
 def _headline(order: Order, shortage: Shortage, obstacles: tuple[Obstacle, ...]) -> DenialReason:
     """The first reason in the order of checks; NO_RESOURCES where there is nothing at all."""
     is_pool_empty = shortage.pool_available == 0 and shortage.pool_held == 0
-    if order.route.seat is None and order.pool is Payer.CREDITS and is_pool_empty:
+    is_without = order.route.seat is None and order.pool is Payer.CREDITS
+    if shortage.is_unpaid and is_without and is_pool_empty:
         return DenialReason.NO_RESOURCES
     reasons = (o.reason for o in obstacles if o.reason is not DenialReason.CREDITS_ACCESS_OFF)
     return min(reasons)
 
 
-def _clears_ms(order: Order, shortage: Shortage) -> int | None:
-    """When time alone will have cured it: all windows must have room, and no pool refills."""
-    if order.plan is None:
-        return None
-    latest = 0
-    for fits_ms in shortage.fits_ms:
-        if fits_ms is None:
-            return None
-        latest = max(latest, fits_ms)
-    return latest
-
-
 def _would_pass_without_holds(order: Order, shortage: Shortage) -> bool:
+    """Whether the payers could pay if all holds went back; what gates say is no matter here."""
     pool = shortage.pool_available + shortage.pool_held if order.pool else 0
     if pool >= order.cost_nanos:
         return True
     if order.plan is None:
         return False
-    rooms = (s.limit - s.used for s in shortage.limits if s.limit is not None)
+    rooms = (s.limit - s.used for s, _ in shortage.windows() if s.limit is not None)
     room = min(rooms, default=order.plan.amount)
     allowance = order.plan.allowance
     if room >= order.plan.amount:
@@ -167,37 +227,35 @@ def _would_pass_without_holds(order: Order, shortage: Shortage) -> bool:
     return False
 
 
+def _wait(until_ms: int | None) -> Iterable[Remedy]:
+    if until_ms is not None:
+        yield Remedy(kind=RemedyKind.WAIT, message="Wait until there is room.", until_ms=until_ms)
+
+
 def _remedies(
-    route: Route, catalog: Catalog, order: Order | None, until_ms: int | None
+    route: Route, until_ms: int | None, plans: tuple[str, ...], free_seats: int
 ) -> tuple[Remedy, ...]:
     """What this member may do, or ask for (SEM-9, SEM-48)."""
-    remedies = []
-    if until_ms is not None:
-        remedies.append(
-            Remedy(kind=RemedyKind.WAIT, message="Wait until there is room.", until_ms=until_ms)
-        )
+    remedies = [*_wait(until_ms)]
     if route.key.kind is KeyKind.PAYG:
         remedies.append(
             Remedy(kind=RemedyKind.TOP_UP_WALLET, message="Have the team's wallet topped up.")
         )
         return tuple(remedies)
-    is_owner = route.member.role is Role.OWNER
     if route.pool is Payer.CREDITS or route.is_credits_access_off:
         remedies.append(_use_credits(route))
-    if is_owner:
-        plans = _plans_that_admit(route, catalog, order)
-        if plans:
-            verb = "Upgrade the seat" if route.seat else "Buy a seat"
-            remedies.append(
-                Remedy(kind=RemedyKind.UPGRADE, message=f"{verb}: {plans[0]}.", plans=plans)
-            )
-    else:
+    if route.member.role is not Role.OWNER:
         remedies.append(
             Remedy(
                 kind=RemedyKind.ASK_ASSIGNMENT,
                 message=f"Ask an Owner or Admin for a {'larger plan' if route.seat else 'seat'}.",
-                free_seats=route.team.free_seats,
+                free_seats=free_seats,
             )
+        )
+    elif plans:
+        verb = "Upgrade the seat" if route.seat else "Buy a seat"
+        remedies.append(
+            Remedy(kind=RemedyKind.UPGRADE, message=f"{verb}: {plans[0]}.", plans=plans)
         )
     return (*remedies, _switch_to_payg())
 
@@ -220,22 +278,42 @@ def _switch_to_payg() -> Remedy:
     return Remedy(kind=RemedyKind.SWITCH_TO_PAYG, message="Use a pay-as-you-go API key instead.")
 
 
-def _plans_that_admit(route: Route, catalog: Catalog, order: Order | None) -> tuple[str, ...]:
-    """Sellable plans above the present one with room for the whole request, cheapest first."""
-    resource_id = route.resource.resource_id
+def larger_plans(route: Route, catalog: Catalog) -> tuple[Plan, ...]:
+    """Sellable plans above the present one, cheapest first."""
     price = route.plan.price_nanos if route.plan else -1
+    larger = (p for p in catalog.plans.values() if p.sellable and p.price_nanos > price)
+    return tuple(sorted(larger, key=lambda plan: plan.price_nanos))
+
+
+def may_upgrade(route: Route, shortage: Shortage) -> bool:
+    """Whether another plan could help at all: not where a gate is closed, or the wallet pays."""
+    is_gated = any(fits_ms != 0 for _, fits_ms in shortage.gates())
+    return route.key.kind is KeyKind.SUBSCRIPTION and not is_gated
+
+
+def _plans_for_a_seat(
+    route: Route, request: Request, catalog: Catalog, now_ms: int
+) -> tuple[str, ...]:
+    """The plans that would admit the request on a new seat, whose windows are all empty."""
+    resource = route.resource
+    estimate = rate_card.estimate(resource, request.usage)
+    rates = rate_card.applicable(resource, dict(request.attributes), now_ms)
+    cost_nanos = rate_card.price(resource, rates, estimate).nanos
     admitting = []
-    for plan in catalog.plans.values():
-        allowance = plan.allowance_for(resource_id)
-        if not plan.sellable or plan.price_nanos <= price or allowance is None:
+    for plan in larger_plans(route, catalog):
+        allowance = plan.allowance_for(resource.resource_id)
+        if allowance is None:
             continue
-        need = 1
-        if order is not None:
-            need = allowance.amount(resource_id, order.estimate, order.cost_nanos)
-        limits = [w.limit for w in allowance.windows if w.limit is not None]
-        if all(limit >= max(need, 1) for limit in limits):
-            admitting.append(plan)
-    return tuple(plan.plan_id for plan in sorted(admitting, key=lambda plan: plan.price_nanos))
+        need = max(1, allowance.amount(resource.resource_id, estimate, cost_nanos))
+        least = 1 if allowance.straddle is Straddle.ABSORB else need
+        applied = (w for w in allowance.windows if _applies(w, now_ms))
+        if all(w.limit is None or w.limit >= least for w in applied):
+            admitting.append(plan.plan_id)
+    return tuple(admitting)
+
+
+def _applies(window: Window, purchased_ms: int) -> bool:
+    return window.purchased_from_ms is None or purchased_ms >= window.purchased_from_ms
 
 
 def _message(reason: DenialReason, order: Order, shortage: Shortage, catalog: Catalog) -> str:
@@ -248,12 +326,13 @@ def _message(reason: DenialReason, order: Order, shortage: Shortage, catalog: Ca
             return "This key has no seat, and the team's Credits are empty."
         case DenialReason.NOT_IN_PLAN:
             return f"Plan {plan_id} does not include {order.route.resource.resource_id}."
-        case DenialReason.WINDOW_EXHAUSTED:
-            full = next(
-                status
-                for status, fits in zip(shortage.limits, shortage.fits_ms, strict=True)
-                if fits != 0
+        case DenialReason.RATE_LIMITED | DenialReason.CONCURRENCY_LIMITED:
+            full = next(status for status, fits in shortage.gates() if fits != 0)
+            return (
+                f"Too much at once: {full.limit_id} is at {full.used} of {full.limit} {full.unit}."
             )
+        case DenialReason.WINDOW_EXHAUSTED:
+            full = next(status for status, fits in shortage.windows() if fits != 0)
             left = money.amount(full.remaining, full.unit)
             limit = money.amount(full.limit or 0, full.unit)
             need = money.amount(order.plan.amount if order.plan else 0, full.unit)

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 LOTS_MAX = 1_000
 """Open lots in a pool, and so the bound of every loop over them (SEM-24)."""
 
+UNPAID_LOTS_MAX = 900
+"""From so many open lots on a grant that nobody has paid for is refused (SEM-24)."""
+
+LOT_NANOS_MAX = 9_000_000_000_000_000
+"""What one lot holds at most; a larger amount is granted as several (SEM-3)."""
+
 WALLET_LOT = "wallet"
 """A wallet is a pool of one lot without expiry, to which top-ups add."""
 
@@ -47,13 +53,3 @@ class Balance:
     held: int
     waiting: int
     settled: int
-
-
-def balance(lots: tuple[Lot, ...]) -> Balance:
-    """The balance that these lots make."""
-    return Balance(
-        available=sum(lot.available for lot in lots if not lot.waiting),
-        held=sum(lot.held for lot in lots),
-        waiting=sum(lot.available for lot in lots if lot.waiting),
-        settled=sum(lot.consumed for lot in lots),
-    )

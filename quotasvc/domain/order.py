@@ -7,6 +7,7 @@ Pure: the catalog, the team and the time come in as arguments.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from quotasvc.domain import rate_card
@@ -14,16 +15,20 @@ from quotasvc.domain.catalog import (
     Allowance,
     Catalog,
     Overflow,
+    PeakMode,
+    PeakSchedule,
     Plan,
     Resource,
     Window,
     WindowKind,
 )
 from quotasvc.domain.faults import Corrupt, InvalidArgument
+from quotasvc.domain.gate import Gate, Row, gates, is_tighter_at_peak, rows_for, tokens
 from quotasvc.domain.outcome import DenialReason
-from quotasvc.domain.reservation import HOLD_MS_DEFAULT, Payer, digest
+from quotasvc.domain.peak import is_peak, regime
+from quotasvc.domain.reservation import HOLD_MS_DEFAULT, Payer, content_digest
 from quotasvc.domain.team import Key, KeyKind, KeyState, Member, Seat, Team
-from quotasvc.domain.unit import REQUESTS, Usage, usage_field
+from quotasvc.domain.unit import AMOUNT_MAX, REQUESTS, Usage, usage_field
 from quotasvc.domain.window import instance
 
 
@@ -36,14 +41,17 @@ class Request:
     resource: str
     usage: Usage
     attributes: tuple[tuple[str, str], ...]
-    hold_ms: int | None
-    check_only: bool
+    hold_ms: int | None = None
+    check_only: bool = False
+    old_id: str | None = None  # RecordUsage: the reservation that is no longer known
+    is_report: bool = False
+    outcome: int = 0  # a report's label
 
     @property
     def content(self) -> str:
-        """Digest of the fields as sent: tells a replay from a conflict (SEM-35)."""
-        return digest(
-            "CheckAndReserve",
+        """Digest of the fields as sent: tells a replay from a conflict (SEM-35, SEM-50)."""
+        return content_digest(
+            f"RecordUsage {self.old_id or ''}" if self.is_report else "CheckAndReserve",
             self.key_id,
             self.resource,
             self.usage.content,
@@ -54,7 +62,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Who may pay for one key's use of one resource; the same until team or catalog change."""
+    """Who may pay for one key's use of one resource; the same until team or catalog change, or the
+    seat ends: it holds for times in [from_ms, until_ms)."""
 
     team: Team
     member: Member
@@ -68,6 +77,10 @@ class Route:
     windows: tuple[tuple[int, Window], ...]  # those that apply, with their place in the allowance
     pool: Payer | None  # who pays what the plan does not
     is_credits_access_off: bool
+    rows: tuple[Row, ...]  # rate limits that apply
+    peak: PeakSchedule
+    from_ms: int
+    until_ms: int
 
     @property
     def is_in_plan(self) -> bool:
@@ -79,7 +92,8 @@ class Route:
 class WindowTerm:
     """One window of an order: which counter, how much it allows, and its present instance.
 
-    Sliding: `start_ms` and `end_ms` are 0, the script finds the slice. Aligned: [start, end).
+    Aligned and cycle: [start, end), where a cycle's end is 0 if it never ends. Others: both are 0,
+    the script finds the slice, or the instance that some use has opened.
     """
 
     place: int  # position in the allowance, from 0
@@ -107,26 +121,42 @@ class Order:
     estimate: Usage  # what is held: the usage as sent, raised to the catalog's estimates
     cost_nanos: int
     rates: int
+    tokens: int  # of the estimate, for tokens per minute
+    gates: tuple[Gate, ...]
     plan: PlanTerm | None
     pool: Payer | None
     hold_ms: int
     valid_from_ms: int
     valid_until_ms: int
+    steady_until_ms: int  # when prices or the seat change next: what is denied may then be admitted
+    peak_until_ms: int  # when the gates change next
+    is_peak: bool = False  # they are as tight as they get
 
 
-def find_route(catalog: Catalog, team: Team, key: Key, resource_id: str) -> Route | DenialReason:
-    """Who may pay, or the first of the reasons up to NOT_COVERED that applies (SEM-7)."""
-    if key.state is KeyState.DELETED:
-        return DenialReason.KEY_INVALID
-    member = team.member(key.user_id)
-    if key.state is KeyState.DISABLED or member is None:
-        return DenialReason.KEY_DISABLED
+def find_route(
+    catalog: Catalog, team: Team, key: Key, resource_id: str, now_ms: int, *, used_ms: int = 0
+) -> Route | DenialReason:
+    """Who may pay, or the first of the reasons up to NOT_COVERED that applies (SEM-7).
+
+    A key that was good at `used_ms` or later counts as good: usage may be reported after its end.
+    """
+    member = team.past_member(key.user_id)
+    reason = _refusal(key, member, used_ms)
+    if reason is not None or member is None:
+        return reason or DenialReason.KEY_DISABLED
     resource = catalog.resources.get(resource_id)
     if resource is None:
         return DenialReason.UNKNOWN_RESOURCE
     if key.kind is KeyKind.SUBSCRIPTION and not resource.covered:
         return DenialReason.NOT_COVERED
-    seat = team.seat_of(key.user_id) if key.kind is KeyKind.SUBSCRIPTION else None
+    has_seat = key.kind is KeyKind.SUBSCRIPTION and member.removed_ms is None
+    seat = team.seat_of(key.user_id) if has_seat else None
+    from_ms, until_ms = 0, AMOUNT_MAX
+    ends_ms = seat.ends_ms(catalog.team_rules.renewal_grace_ms) if seat else None
+    if ends_ms is not None and now_ms >= ends_ms:
+        seat, from_ms = None, ends_ms
+    elif ends_ms is not None:
+        until_ms = ends_ms
     plan = plan_of(catalog, seat) if seat else None
     allowance = plan.allowance_for(resource_id) if plan else None
     return Route(
@@ -142,7 +172,26 @@ def find_route(catalog: Catalog, team: Team, key: Key, resource_id: str) -> Rout
         windows=windows_that_apply(allowance, seat),
         pool=_pool(key, member, plan),
         is_credits_access_off=_is_credits_access_off(key, member, plan),
+        rows=rows_for(catalog, resource_id),
+        peak=catalog.peak,
+        from_ms=from_ms,
+        until_ms=until_ms,
     )
+
+
+def _refusal(key: Key, member: Member | None, used_ms: int) -> DenialReason | None:
+    """Why the key is no good, unless it was at `used_ms` or later (SEM-34, SEM-45)."""
+
+    def is_over(ended_ms: int | None) -> bool:
+        return used_ms == 0 or ended_ms is None or ended_ms < used_ms
+
+    if key.state is KeyState.DELETED and is_over(key.ended_ms):
+        return DenialReason.KEY_INVALID
+    if key.state is KeyState.DISABLED and is_over(key.ended_ms):
+        return DenialReason.KEY_DISABLED
+    if member is None or (member.removed_ms is not None and is_over(member.removed_ms)):
+        return DenialReason.KEY_DISABLED
+    return None
 
 
 def plan_of(catalog: Catalog, seat: Seat) -> Plan:
@@ -184,11 +233,14 @@ def _may_overflow(plan: Plan | None) -> bool:
     return plan is None or plan.overflow is not Overflow.DENY
 
 
-def compile_order(route: Route, request: Request, now_ms: int) -> Order | DenialReason:
+def compile_order(
+    route: Route, request: Request, now_ms: int, mode: PeakMode | None = None
+) -> Order | DenialReason:
     """The order for this request at `now_ms`; NO_RESOURCES where nobody could ever pay.
 
-    Raises InvalidArgument for a unit that is not measured or not priced, and for an estimate
-    that would hold nothing on a priced resource (SEM-2a, SEM-13).
+    `mode` is what an operator has switched peak hours to, None: nothing. Raises InvalidArgument
+    for a unit that is not measured or not priced, and for an estimate that would hold nothing on a
+    priced resource (SEM-2a, SEM-13).
     """
     resource = route.resource
     refuse_unmeasured(resource, request.usage)
@@ -196,8 +248,8 @@ def compile_order(route: Route, request: Request, now_ms: int) -> Order | Denial
     rates = rate_card.applicable(resource, dict(request.attributes), now_ms)
     price = rate_card.price(resource, rates, estimate)
     # A unit without a price would go free at commit, even if this estimate does not name it.
-    unpriced = price.unpriced or rate_card.gaps(resource, rates)
-    _refuse_unpriced(resource, unpriced, request.attributes)
+    unpriced = (*price.unpriced, *rate_card.gaps(resource, rates))
+    refuse_unpriced(resource, unpriced, request.attributes)
     if price.nanos == 0 and not price.zero:
         raise InvalidArgument(
             "usage", "the estimate holds nothing on a priced resource", reason="EMPTY_ESTIMATE"
@@ -206,7 +258,10 @@ def compile_order(route: Route, request: Request, now_ms: int) -> Order | Denial
     if not is_free and route.seat is None and route.pool is None:
         return DenialReason.NO_RESOURCES
     plan = None if is_free else _plan_term(route, estimate, price.nanos, now_ms)
-    valid_from, valid_until = _validity(resource, plan, now_ms)
+    peak = _peak(route, now_ms, mode)
+    steady_from, steady_until = _steady(route, now_ms)
+    valid_from, valid_until = instance_bounds(plan.windows if plan else ())
+    token_count = tokens(estimate)
     return Order(
         route=route,
         request=request,
@@ -214,11 +269,16 @@ def compile_order(route: Route, request: Request, now_ms: int) -> Order | Denial
         estimate=estimate,
         cost_nanos=price.nanos,
         rates=rates,
+        tokens=token_count,
+        gates=gates(route.rows, route.plan, token_count, at_peak=peak.is_on),
         plan=plan,
-        pool=None if is_free else route.pool,
+        pool=route.pool,
         hold_ms=_hold_ms(request.hold_ms, plan),
-        valid_from_ms=valid_from,
-        valid_until_ms=valid_until,
+        valid_from_ms=max(valid_from, steady_from, peak.from_ms),
+        valid_until_ms=min(valid_until, steady_until, peak.until_ms),
+        steady_until_ms=steady_until,
+        peak_until_ms=peak.until_ms,
+        is_peak=peak.is_on,
     )
 
 
@@ -232,13 +292,14 @@ def refuse_unmeasured(resource: Resource, usage: Usage) -> None:
         )
 
 
-def _refuse_unpriced(
+def refuse_unpriced(
     resource: Resource, units: tuple[str, ...], attributes: tuple[tuple[str, str], ...]
 ) -> None:
+    """Raises for units without a price, naming the attributes that led there."""
     if not units:
         return
     # Requests need a price only where there is no other unit to need one (SEM-2a).
-    units = tuple(unit for unit in units if unit != REQUESTS) or units
+    units = tuple(dict.fromkeys(unit for unit in units if unit != REQUESTS)) or (REQUESTS,)
     shown = ", ".join(f"{name}={value}" for name, value in attributes) or "no attributes"
     raise InvalidArgument(
         usage_field(units[0]),
@@ -258,16 +319,30 @@ def _plan_term(route: Route, estimate: Usage, cost_nanos: int, now_ms: int) -> P
             "the estimate holds nothing of the plan's allowance",
             reason="EMPTY_ESTIMATE",
         )
-    windows = tuple(window_term(place, window, now_ms) for place, window in route.windows)
+    windows = tuple(
+        window_term(place, window, now_ms, route.seat) for place, window in route.windows
+    )
     return PlanTerm(allowance=allowance, amount=amount, windows=windows)
 
 
-def window_term(place: int, window: Window, now_ms: int) -> WindowTerm:
-    """The window with its present instance."""
-    if window.kind is WindowKind.SLIDING:
-        return WindowTerm(place=place, window=window, start_ms=0, end_ms=0)
-    current = instance(window, now_ms)
-    return WindowTerm(place=place, window=window, start_ms=current.start_ms, end_ms=current.end_ms)
+def window_term(place: int, window: Window, now_ms: int, seat: Seat | None) -> WindowTerm:
+    """The window with its present instance; a cycle's is the seat's."""
+    start_ms, end_ms = 0, 0
+    if window.kind is WindowKind.ALIGNED:
+        current = instance(window, now_ms)
+        start_ms, end_ms = current.start_ms, current.end_ms
+    elif window.kind is WindowKind.CYCLE and seat is not None:
+        start_ms, end_ms = seat.cycle_start_ms, seat.paid_until_ms or 0
+    return WindowTerm(place=place, window=window, start_ms=start_ms, end_ms=end_ms)
+
+
+def instance_bounds(terms: Iterable[WindowTerm]) -> tuple[int, int]:
+    """Between which instants the instances of these windows are the present ones (SEM-16)."""
+    aligned = [term for term in terms if term.window.kind is WindowKind.ALIGNED]
+    return (
+        max((term.start_ms for term in aligned), default=0),
+        min((term.end_ms for term in aligned), default=AMOUNT_MAX),
+    )
 
 
 def _hold_ms(asked_ms: int | None, plan: PlanTerm | None) -> int:
@@ -279,11 +354,26 @@ def _hold_ms(asked_ms: int | None, plan: PlanTerm | None) -> int:
     return hold_ms
 
 
-def _validity(resource: Resource, plan: PlanTerm | None, now_ms: int) -> tuple[int, int]:
-    """The bounds within which instances and price dates stay as compiled (SEM-16)."""
-    valid_from, valid_until = rate_card.in_force(resource, now_ms)
-    for term in plan.windows if plan else ():
-        if term.end_ms:
-            valid_from = max(valid_from, term.start_ms)
-            valid_until = min(valid_until, term.end_ms)
-    return valid_from, valid_until
+@dataclass(frozen=True, slots=True)
+class _Peak:
+    """Whether it is peak for the gates of a route, and within which bounds that stays so."""
+
+    is_on: bool
+    from_ms: int
+    until_ms: int
+
+
+_NEVER_PEAK = _Peak(False, 0, AMOUNT_MAX)
+
+
+def _peak(route: Route, now_ms: int, mode: PeakMode | None) -> _Peak:
+    if not is_tighter_at_peak(route.rows, route.plan):
+        return _NEVER_PEAK
+    mode = mode or route.peak.mode
+    return _Peak(is_peak(route.peak, mode, now_ms), *regime(route.peak, mode, now_ms))
+
+
+def _steady(route: Route, now_ms: int) -> tuple[int, int]:
+    """The bounds within which prices and the seat stay as they are (SEM-16)."""
+    from_ms, until_ms = rate_card.in_force(route.resource, now_ms)
+    return max(from_ms, route.from_ms), min(until_ms, route.until_ms)

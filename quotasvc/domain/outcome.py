@@ -41,9 +41,13 @@ class RemedyKind(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitStatus:
-    """One window as it stands; figures in `unit`. `reset_ms` is None where nothing will leave."""
+    """One limit as it stands; figures in `unit`. `reset_ms` is None where nothing will leave.
+
+    `payer` is PLAN for a window of the plan, None for a rate limit or a cap on concurrency.
+    """
 
     limit_id: str
+    payer: Payer | None = Payer.PLAN
     kind: str
     unit: str
     limit: int | None
@@ -67,7 +71,7 @@ class LimitStatus:
 class Obstacle:
     """One thing in the way. For a pool `limit` is what the request needed of it."""
 
-    payer: Payer
+    payer: Payer | None  # None: a rate limit or a cap on concurrency, whoever pays
     reason: DenialReason
     limit_id: str = ""
     unit: str = ""
@@ -155,3 +159,20 @@ class Refunded:
     revoked_nanos: int
     replayed: bool
     seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended:
+    """Until when a hold lives now."""
+
+    expire_ms: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Usage that was charged without a hold, by the prices of `catalog_version`."""
+
+    reservation_id: str
+    committed: Committed
+    catalog_version: str

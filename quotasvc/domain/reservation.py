@@ -8,16 +8,24 @@ from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 
-from quotasvc.domain.catalog import Allowance, Catalog, Resource
+from quotasvc.domain.catalog import Allowance, Catalog, Plan, Resource
 
 HOLD_MS_DEFAULT = 600_000
 HOLD_MS_MIN = 1_000
 HOLD_MS_MAX = 3_600_000
 """A hold lasts 1 s … 1 h, 10 minutes unless asked otherwise (SEM-30)."""
 
+EXTENDED_MS_MAX = 4 * 3_600_000
+"""How long after its admission a hold can live, however often it is extended (SEM-30)."""
+
+LEASE_MS = 60_000
+"""A slot is kept so long without an Extend, so that a crashed gateway locks nobody out (SEM-20)."""
+
 SETTLED_RECORD_MS = 24 * 3_600_000
 EXPIRED_RECORD_MS = 24 * 3_600_000
-"""How long a record stays after it settled or expired; there is no SQL ledger yet (SEM-31)."""
+REPORTED_RECORD_MS = 25 * 3_600_000
+"""How long a record stays after it settled, expired or was reported by RecordUsage; there is no
+SQL ledger yet (SEM-31)."""
 
 REFUNDS_MAX = 16
 """Refunds that one reservation takes (SEM-29)."""
@@ -26,6 +34,7 @@ RESERVATION_ID_CHARS_MAX = 120
 _VERSION = "r1"
 _MAC_CHARS = 14
 _DIGEST_CHARS = 22
+_CONTENT_CHARS = 16
 
 
 class Payer(IntEnum):
@@ -66,11 +75,10 @@ class Reservation:
     state: State
     resource: str
     admit_ms: int
-    expire_ms: int
+    expire_ms: int | None  # None: usage that was reported, and never held
     settle_ms: int | None
     held_legs: tuple[Leg, ...]
     charged_legs: tuple[Leg, ...]
-    refunded_legs: tuple[Leg, ...]
     cost_nanos: int
     actual_nanos: int
     written_off_nanos: int
@@ -99,7 +107,7 @@ class ReservationId:
     pool: int  # who pays what the plan does not: a Payer, or 0
     plan_index: int  # -1: no plan
     resource_index: int
-    scopes: int  # rate-limit rows that applied, as a mask; 0 until they are enforced
+    scopes: int  # rate-limit rows that applied, as a mask
     rates: int
     catalog_version: str
     admit_ms: int
@@ -123,15 +131,18 @@ class ReservationId:
         body = ".".join(fields)
         return f"{body}.{_mac(body, mac_key)}"
 
+    def plan(self, catalog: Catalog) -> Plan | None:
+        """The seat's plan, if there was a seat."""
+        return None if self.plan_index < 0 else catalog.plan_at[self.plan_index]
+
     def resource(self, catalog: Catalog) -> Resource:
         """What was asked for, in the catalog that the id pins."""
         return catalog.resource_at[self.resource_index]
 
     def allowance(self, catalog: Catalog) -> Allowance | None:
         """The seat's allowance for it, if there is a seat and its plan shows the resource."""
-        if self.plan_index < 0:
-            return None
-        return catalog.plan_at[self.plan_index].allowance_for(self.resource(catalog).resource_id)
+        plan = self.plan(catalog)
+        return plan.allowance_for(self.resource(catalog).resource_id) if plan else None
 
     @staticmethod
     def verify(text: str, mac_key: bytes) -> ReservationId | None:
@@ -156,9 +167,26 @@ class ReservationId:
         )
 
 
+def shorten(reservation_id: str) -> str:
+    """The id without what the place of its record says: version, team and request."""
+    fields = reservation_id.split(".")
+    return ".".join((*fields[2:-2], fields[-1]))
+
+
+def lengthen(short_id: str, team_id: str, request: str) -> str:
+    """The id that `shorten` was given, of the record of `request` in that team."""
+    body, _, mac = short_id.rpartition(".")
+    return f"{_VERSION}.{team_id}.{body}.{request}.{mac}"
+
+
 def request_digest(team_id: str, request_id: str) -> str:
     """Names the one record of a request: 22 URL-safe characters (SEM-36)."""
     return digest(team_id, request_id)
+
+
+def content_digest(*parts: str) -> str:
+    """96 bits over the parts: enough to tell one content of an id from another."""
+    return digest(*parts)[:_CONTENT_CHARS]
 
 
 def digest(*parts: str) -> str:

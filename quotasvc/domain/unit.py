@@ -54,6 +54,17 @@ class Usage:
         get = self.amounts.get
         return get("input_tokens", 0) + get("cache_read_tokens", 0) + get("cache_write_tokens", 0)
 
+    def pack(self, measures: tuple[str, ...]) -> str:
+        """The amounts of a resource's units in their order, "1.700.100"; absent ones are empty."""
+        get = self.amounts.get
+        return ".".join([str(get(unit, "")) for unit in measures]).rstrip(".")
+
+    @staticmethod
+    def unpack(text: str, measures: tuple[str, ...]) -> Usage:
+        """What `pack` wrote for the same units."""
+        amounts = zip(measures, text.split("."), strict=False)
+        return Usage(MappingProxyType({unit: int(amount) for unit, amount in amounts if amount}))
+
     @property
     def content(self) -> str:
         """A text of what was sent, for digests: sorted, sent zeros included, one for each usage."""

@@ -1,11 +1,14 @@
-"""Windows as people see them: what the store counted, beside what the catalog allows."""
+"""Limits as people see them: what the store counted, beside what the catalog allows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from quotasvc.domain.catalog import Allowance
+from quotasvc.domain.gate import Gate
 from quotasvc.domain.order import WindowTerm
 from quotasvc.domain.outcome import LimitStatus
-from quotasvc.store.decision import Level
+from quotasvc.store.answer import Level
 
 
 def limit_status(
@@ -24,14 +27,37 @@ def limit_status(
     )
 
 
-def limit_statuses(
-    allowance: Allowance | None, terms: tuple[WindowTerm, ...], levels: tuple[Level, ...]
-) -> tuple[LimitStatus, ...]:
-    """The windows that a script described, by their place in the allowance."""
-    if allowance is None:
-        return ()
-    by_place = {term.place: term for term in terms}
-    return tuple(
-        limit_status(allowance, by_place[level.place], level, is_denied=level.fits_ms != 0)
-        for level in levels
+def gate_status(gate: Gate, level: Level) -> LimitStatus:
+    """How a rate limit or the cap on concurrency stands."""
+    return LimitStatus(
+        limit_id=gate.limit_id,
+        payer=None,
+        kind="slots" if gate.is_leased else "rate",
+        unit=gate.unit,
+        limit=gate.limit,
+        used=level.total,
+        held=0,
+        reset_ms=level.reset_ms or None,
+        denied=level.fits_ms != 0,
     )
+
+
+def limit_statuses(
+    gates: Iterable[Gate],
+    allowance: Allowance | None,
+    terms: tuple[WindowTerm, ...],
+    levels: tuple[Level, ...],
+) -> tuple[LimitStatus, ...]:
+    """The limits that a script described, by their places; a cap that is not in force is none."""
+    by_place = {gate.place: gate for gate in gates}
+    windows = {term.place: term for term in terms}
+    statuses = []
+    for level in levels:
+        gate = by_place.get(level.place)
+        if gate is not None and gate.limit is not None:
+            statuses.append(gate_status(gate, level))
+        elif gate is None and allowance is not None:
+            term = windows[level.place]
+            denied = level.fits_ms != 0
+            statuses.append(limit_status(allowance, term, level, is_denied=denied))
+    return tuple(statuses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quotasvc.domain.faults import Corrupt, Unavailable
 from quotasvc.planes.reaper import Reaper, clock_skew
-from quotasvc.store.decision import Answer
+from quotasvc.store.answer import Answer
 from quotasvc.store.table import Code
 
 RECOMPILES_MAX = 3
@@ -23,6 +23,8 @@ class Patience:
             case Code.REAP:
                 # Bounded by the deadline alone: while holds keep ending, each round ends some.
                 await reaper.reap(team_id, answer.now_ms, deadline)
+            case Code.ENTER:
+                await reaper.enter(team_id, deadline)
             case Code.STALE | Code.BOUNDARY:
                 self._recompiles -= 1
             case Code.SKEWED:

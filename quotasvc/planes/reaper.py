@@ -1,4 +1,5 @@
-"""Ends what time has ended: reaps expired holds and purges records whose time is over.
+"""Ends what time has ended: reaps expired holds, lets waiting lots enter, books ended lots, and
+purges records whose time is over.
 
 Decisions call it when the store asks for it, the sweeper in the background; both are right
 without the other.
@@ -9,14 +10,20 @@ from __future__ import annotations
 import asyncio
 from weakref import WeakValueDictionary
 
-from quotasvc.domain.catalog import Catalog
+from quotasvc.domain.catalog import Catalog, OnExpiry
 from quotasvc.domain.faults import Corrupt, Unavailable
+from quotasvc.domain.gate import rows_of, settled_gates
 from quotasvc.domain.order import window_term
 from quotasvc.domain.reservation import ReservationId
 from quotasvc.domain.secret import Secrets
 from quotasvc.planes.catalogs import Catalogs
-from quotasvc.store.decision import Bounds, DecisionStore, Target
+from quotasvc.store.agenda import AgendaStore
+from quotasvc.store.call import Bounds, Target
+from quotasvc.store.decision import MARK_PREFIX, DecisionStore
 from quotasvc.store.table import Code
+
+BOOKINGS_MAX = 10
+"""Batches of ended lots that one round books."""
 
 
 def clock_skew() -> Unavailable:
@@ -36,14 +43,17 @@ class _Turn:
 class Reaper:
     """Finds what is due by the store's own lists; each script checks its record again."""
 
-    def __init__(self, catalogs: Catalogs, store: DecisionStore, secrets: Secrets) -> None:
+    def __init__(
+        self, catalogs: Catalogs, store: DecisionStore, agenda: AgendaStore, secrets: Secrets
+    ) -> None:
         self._catalogs = catalogs
         self._store = store
+        self._agenda = agenda
         self._secrets = secrets
         self._turns = WeakValueDictionary[str, _Turn]()
 
     async def reap(self, team_id: str, now_ms: int, deadline: float) -> int:
-        """Gives back what expired holds of the team keep, pipelined. Returns how many.
+        """Ends what expired holds of the team keep, pipelined. Returns how many.
 
         One caller at a time: when many holds expire, many decisions find them at once, and each
         would run all the scripts again. Who has waited while a whole round was made is done.
@@ -54,24 +64,39 @@ class Reaper:
             if turn.rounds > rounds:
                 return 0
             turn.rounds += 1
-            ids = await self._store.due_holds(team_id, now_ms, deadline)
+            ids = await self._agenda.due_holds(team_id, now_ms, deadline)
             await asyncio.gather(*(self._expire(text, now_ms, deadline) for text in ids))
-            await self._store.settle_due(team_id, deadline)
+            await self._agenda.settle_due(team_id, deadline)
         return len(ids)
+
+    async def enter(self, team_id: str, deadline: float) -> None:
+        """Lets waiting lots of the team into the order, as far as there are places."""
+        await self._agenda.enter(team_id, deadline)
+
+    async def book(self, team_id: str, deadline: float) -> None:
+        """Books what ended lots of the team still show as available (SEM-22)."""
+        for _ in range(BOOKINGS_MAX):
+            if (await self._agenda.book(team_id, deadline)).code is not Code.BOOKED:
+                break
 
     async def purge(self, team_id: str, now_ms: int, deadline: float) -> int:
         """Removes records of the team whose time is over. Returns how many."""
-        ids = await self._store.due_records(team_id, now_ms, deadline)
-        targets = [await self._target_of(text, now_ms, deadline) for text in ids]
-        await asyncio.gather(*(self._store.purge(target, deadline) for target in targets))
-        await self._store.settle_due(team_id, deadline)
-        return len(ids)
+        names = await self._agenda.due_records(team_id, now_ms, deadline)
+        digests = [self._digest_of(name) for name in names]
+        await asyncio.gather(
+            *(
+                self._agenda.purge(team_id, name, digest, deadline)
+                for name, digest in zip(names, digests, strict=True)
+            )
+        )
+        await self._agenda.settle_due(team_id, deadline)
+        return len(names)
 
     def target(
         self, reservation_id: str, rid: ReservationId, catalog: Catalog, now_ms: int
     ) -> Target:
         """All that settling a reservation can touch, named from its id alone (05)."""
-        allowance = rid.allowance(catalog)
+        allowance, plan = rid.allowance(catalog), rid.plan(catalog)
         windows = enumerate(allowance.windows) if allowance else ()
         return Target(
             reservation_id=reservation_id,
@@ -79,15 +104,20 @@ class Reaper:
             digest=rid.digest,
             seat_id=rid.seat_id,
             pool=rid.pool,
+            plan=plan,
             allowance=allowance,
-            windows=tuple(window_term(place, window, now_ms) for place, window in windows),
+            windows=tuple(window_term(place, window, now_ms, None) for place, window in windows),
+            gates=settled_gates(rows_of(catalog, rid.scopes), plan),
         )
 
     async def _expire(self, reservation_id: str, now_ms: int, deadline: float) -> None:
         """Reaps one hold, in the instances that are current by the store's clock."""
-        target = await self._target_of(reservation_id, now_ms, deadline)
+        rid = self._verify(reservation_id)
+        catalog = await self._catalogs.get(rid.catalog_version, deadline)
+        target = self.target(reservation_id, rid, catalog, now_ms)
+        is_charged = target.plan is not None and target.plan.on_expiry is OnExpiry.CHARGE
         bounds = Bounds.of(target.windows, now_ms)
-        answer = await self._store.expire(target, bounds, deadline)
+        answer = await self._store.expire(target, bounds, deadline, is_charged=is_charged)
         if answer.code is Code.SKEWED:
             raise clock_skew()
         if answer.code is Code.UNKNOWN:
@@ -96,9 +126,12 @@ class Reaper:
         if answer.code is Code.BOUNDARY:
             await self._expire(reservation_id, answer.now_ms, deadline)
 
-    async def _target_of(self, reservation_id: str, now_ms: int, deadline: float) -> Target:
+    def _digest_of(self, name: str) -> str:
+        """The request behind a name in the list of purges; a mark has none."""
+        return "" if name.startswith(MARK_PREFIX) else self._verify(name).digest
+
+    def _verify(self, reservation_id: str) -> ReservationId:
         rid = ReservationId.verify(reservation_id, self._secrets.mac_key)
         if rid is None:
             raise Corrupt("a list of the store names a reservation that we did not sign")
-        catalog = await self._catalogs.get(rid.catalog_version, deadline)
-        return self.target(reservation_id, rid, catalog, now_ms)
+        return rid

@@ -15,7 +15,9 @@ class Routes:
         self._routes_max = routes_max
         self._known: dict[tuple[str, str, int, str, str], Route] = {}
 
-    def find(self, catalog: Catalog, identity: Identity, resource_id: str) -> Route | DenialReason:
+    def find(
+        self, catalog: Catalog, identity: Identity, resource_id: str, now_ms: int
+    ) -> Route | DenialReason:
         """The route, or the early denial; denials are not remembered: their ids are endless."""
         name = (
             catalog.version,
@@ -25,9 +27,9 @@ class Routes:
             resource_id,
         )
         known = self._known.get(name)
-        if known is not None:
+        if known is not None and known.from_ms <= now_ms < known.until_ms:
             return known
-        found = find_route(catalog, identity.team, identity.key, resource_id)
+        found = find_route(catalog, identity.team, identity.key, resource_id, now_ms)
         if isinstance(found, Route):
             if len(self._known) >= self._routes_max:
                 self._known.clear()

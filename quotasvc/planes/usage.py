@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from quotasvc.domain.catalog import Allowance, Catalog, Plan
 from quotasvc.domain.faults import NotFound
-from quotasvc.domain.lot import Balance, Lot, balance
+from quotasvc.domain.lot import Balance, Lot
 from quotasvc.domain.order import WindowTerm, plan_of, window_term, windows_that_apply
 from quotasvc.domain.outcome import LimitStatus
 from quotasvc.domain.reservation import Payer
@@ -17,7 +17,8 @@ from quotasvc.planes.identity import Claim, Identities
 from quotasvc.planes.limits import limit_status
 from quotasvc.planes.patience import Patience
 from quotasvc.planes.reaper import Reaper
-from quotasvc.store.decision import Answer, Bounds
+from quotasvc.store.answer import Answer
+from quotasvc.store.call import Bounds
 from quotasvc.store.table import Code
 from quotasvc.store.team import TeamDirectory
 from quotasvc.store.usage import Bars, UsageStore
@@ -113,19 +114,19 @@ class UsagePlane:
         now_ms, patience = self._clock_ms(), Patience()
         while True:
             person = await self._person(subject, deadline)
-            seat, plan = self._seat(person)
+            seat, plan = self._seat(person, now_ms)
             terms = _terms(plan, seat, now_ms) if plan and seat else ()
             bars = await self._bars(person, seat, terms, deadline)
             if bars.code is Code.GRANTED:
                 break
-            answer = Answer(code=bars.code, now_ms=bars.now_ms)
+            answer = Answer(code=bars.code, now_ms=bars.now_ms, seq=0)
             now_ms = await patience.go_on(self._reaper, person.team.team_id, answer, deadline)
         team_id = person.team.team_id
         credits, wallet = None, None
         if person.kind is not KeyKind.PAYG and person.member.credits_access:
-            credits = balance(await self._lots(team_id, Payer.CREDITS, deadline))
+            credits = await self._balance(team_id, Payer.CREDITS, deadline)
         if person.kind is not KeyKind.SUBSCRIPTION:
-            wallet = balance(await self._lots(team_id, Payer.WALLET, deadline))
+            wallet = await self._balance(team_id, Payer.WALLET, deadline)
         return Remains(
             plan=plan.plan_id if plan else "",
             seat_id=seat.seat_id if seat else "",
@@ -138,8 +139,8 @@ class UsagePlane:
     async def balance(self, subject: Subject, deadline: float) -> tuple[Balance, Balance]:
         """The team's Credits and wallet."""
         team_id = (await self._person(subject, deadline)).team.team_id
-        credits = balance(await self._lots(team_id, Payer.CREDITS, deadline))
-        return credits, balance(await self._lots(team_id, Payer.WALLET, deadline))
+        credits = await self._balance(team_id, Payer.CREDITS, deadline)
+        return credits, await self._balance(team_id, Payer.WALLET, deadline)
 
     async def lots(self, subject: Subject, deadline: float) -> tuple[Lot, ...]:
         """The team's Credit lots: open ones in the order of drawing, then the others."""
@@ -173,12 +174,16 @@ class UsagePlane:
             raise NotFound("there is no such team, or this user is no member of it")
         return _Person(team=found.team, team_version=found.version, member=member, kind=None)
 
-    def _seat(self, person: _Person) -> tuple[Seat | None, Plan | None]:
-        """The seat whose bars these are; a pay-as-you-go key has none."""
+    def _seat(self, person: _Person, now_ms: int) -> tuple[Seat | None, Plan | None]:
+        """The seat whose bars these are; a pay-as-you-go key has none, and one that has ended is
+        none any more (SEM-42)."""
         if person.kind is KeyKind.PAYG:
             return None, None
         seat = person.team.seat_of(person.member.user_id)
-        return seat, plan_of(self.catalog, seat) if seat else None
+        ends_ms = seat.ends_ms(self.catalog.team_rules.renewal_grace_ms) if seat else None
+        if seat is None or (ends_ms is not None and now_ms >= ends_ms):
+            return None, None
+        return seat, plan_of(self.catalog, seat)
 
     async def _bars(
         self,
@@ -202,13 +207,22 @@ class UsagePlane:
             pool = await self._store.pool(team_id, payer, deadline)
             if pool.code is Code.GRANTED:
                 return pool.lots
-            answer = Answer(code=pool.code, now_ms=pool.now_ms)
+            answer = Answer(code=pool.code, now_ms=pool.now_ms, seq=0)
+            await patience.go_on(self._reaper, team_id, answer, deadline)
+
+    async def _balance(self, team_id: str, payer: Payer, deadline: float) -> Balance:
+        patience = Patience()
+        while True:
+            pool = await self._store.balance(team_id, payer, deadline)
+            if pool.balance is not None:
+                return pool.balance
+            answer = Answer(code=pool.code, now_ms=pool.now_ms, seq=0)
             await patience.go_on(self._reaper, team_id, answer, deadline)
 
 
 def _terms(plan: Plan, seat: Seat, now_ms: int) -> tuple[tuple[Allowance, WindowTerm], ...]:
     return tuple(
-        (allowance, window_term(place, window, now_ms))
+        (allowance, window_term(place, window, now_ms, seat))
         for allowance in plan.allowances
         for place, window in windows_that_apply(allowance, seat)
     )

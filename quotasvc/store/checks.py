@@ -138,7 +138,7 @@ async def _scripts(executor: Executor, deadline: float) -> Finding:
         detail, ok = "a script answered what it was given", (number, _text(text)) == sent
     except Corrupt as fault:
         detail, ok = fault.text, False
-    return Finding("scripts", ok, detail, "let this user run EVALSHA and SCRIPT LOAD")
+    return Finding("scripts", ok, detail, "let this user run FCALL and FUNCTION LOAD")
 
 
 async def _read_mark(executor: Executor, deadline: float) -> _Mark | None:

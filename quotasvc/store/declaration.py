@@ -29,7 +29,7 @@ NONCE = Arg("nonce", str)
 """Implicit first argument of every script, echoed as the first element of its reply."""
 
 CLOCK_MS = Arg("clock_ms", int)
-"""Implicit second argument of every script of `Build.TEST`."""
+"""Implicit first number of every script of `Build.TEST`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,8 @@ class Script:
     """The contract of one script; Lua reads `KEY.name` and `ARG.name`, never a position.
 
     `name` is the path of the body below lua/, without its ending: "decision/reserve".
-    `rest_keys` and `rest_args` name a list of all further ones: `KEY.windows[1]`, `#ARG.limits`.
+    `rest_keys` and `rest_args` name a list of all further ones: each stands for two values, what
+    they are in and the place of the first, as in `f(KEY.windows)` for `function f(keys, first)`.
     `constants` are tables by the name Lua knows them by: `{"OUTCOME": Outcome}`.
     """
 

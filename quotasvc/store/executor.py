@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from random import Random
 from typing import cast
@@ -20,7 +20,7 @@ from quotasvc.domain.faults import Fault
 from quotasvc.store.backoff import pause_s
 from quotasvc.store.connection import Connection, Counts, Limits
 from quotasvc.store.endpoint import Endpoint
-from quotasvc.store.faults import StoreOverloaded, StoreUnavailable
+from quotasvc.store.faults import ScriptKnown, StoreFull, StoreOverloaded, StoreUnavailable
 from quotasvc.store.resp import Reply, Word, pack
 from quotasvc.store.scripts import Script, ScriptSet
 
@@ -148,7 +148,11 @@ class Executor:
             async with asyncio.timeout_at(deadline):
                 await connection.open(self._endpoint)
                 answers = [connection.send(packed, deadline) for packed in self._introduction()]
+                loads = [connection.send(s.pack_load(), deadline) for s in self._scripts]
+                # Refused while the server still reads its log; unanswered where it hangs.
+                answers.append(connection.send(pack(("PING",)), deadline))
                 await asyncio.gather(*answers)
+                await self._loaded(loads)
                 await self._prove(connection, deadline)
             undo.pop_all()
         return connection
@@ -161,6 +165,15 @@ class Executor:
         if await connection.send(pack(question), deadline) != expected:
             raise StoreUnavailable("it has lost its data, or is another store", sent=False)
 
+    async def _loaded(self, loads: Iterable[Awaitable[Reply]]) -> None:
+        """A script that the server has is as good as loaded; one that finds it full is loaded when
+        it is called, if there is room again, and the others run (those that return go on)."""
+        for result in await asyncio.gather(*loads, return_exceptions=True):
+            if isinstance(result, BaseException) and not isinstance(
+                result, ScriptKnown | StoreFull
+            ):
+                raise result
+
     def _introduction(self) -> Iterator[bytes]:
         """What is sent before any call, all in one write."""
         endpoint = self._endpoint
@@ -168,10 +181,6 @@ class Executor:
             yield pack(("AUTH", endpoint.username, endpoint.password))
         if endpoint.database:
             yield pack(("SELECT", endpoint.database))
-        for script in self._scripts:
-            yield script.pack_load()
-        # Refused while the server still reads its log; unanswered where it hangs.
-        yield pack(("PING",))
 
     def _forget(self, reason: str) -> None:
         """The connection is lost: calls wait from this moment on."""

@@ -8,6 +8,7 @@
     ├── StoreOverloaded      too many calls under way here
     └── StoreFull            the server is at its memory limit
     Corrupt
+    ├── ScriptKnown          a library that is loaded twice
     └── ScriptBroken         a Lua source that cannot be stitched (found at start)
     Fault
     └── StoreNotStarted      the embedded server cannot run on this directory
@@ -34,6 +35,10 @@ class StoreDemoted(StoreUnavailable):
 
 class ScriptUnknown(StoreUnavailable):
     """The server does not hold this script: it did not run, so sending it again is safe."""
+
+
+class ScriptKnown(Corrupt):
+    """The server holds this script already: no harm, since its name says its content."""
 
 
 class StoreOverloaded(Overloaded):
@@ -66,6 +71,10 @@ REFUSALS = frozenset(
 )
 
 
+NO_FUNCTION = "ERR Function not found"
+KNOWN_LIBRARY = ("ERR Library '", "' already exists")
+
+
 def fault_from_reply(text: str) -> Fault:
     """The fault that an error reply means, by the reply's first word."""
     word = text.partition(" ")[0]
@@ -73,8 +82,10 @@ def fault_from_reply(text: str) -> Fault:
         return StoreUnavailable(text, sent=False)
     if word == "READONLY":
         return StoreDemoted(text, sent=False)
-    if word == "NOSCRIPT":
+    if text.startswith(NO_FUNCTION):
         return ScriptUnknown(text, sent=False)
+    if text.startswith(KNOWN_LIBRARY[0]) and text.endswith(KNOWN_LIBRARY[1]):
+        return ScriptKnown(text)
     if word == "OOM":
         return StoreFull(text)
     return Corrupt(text)

@@ -27,6 +27,9 @@ SCHEMA_MARKER = f"{SCHEMA}:{{sys}}:schema"
 CATALOG_IN_FORCE = f"{SCHEMA}:{{sys}}:catalog"
 """STRING: the version that the latest `serve` brought. Its successor must keep its ids (SEM-18)."""
 
+SWITCHES = f"{SCHEMA}:{{sys}}:switches"
+"""HASH {peak: auto | on | off}: what operators switch; services look at it each second."""
+
 
 def catalog(version: str) -> str:
     """STRING: the text of a catalog version that has decided something; never removed (SEM-2)."""
@@ -76,6 +79,9 @@ class PoolKeys:
     revoked: str
     ends: str  # when each lot expires, in ms; 0: never
     info: str
+    waiting: str  # ZSET: paid lots without a place in the order, by the time of their grant
+    parked: str  # HASH: their nanos
+    sums: str  # HASH: what was granted, has expired and was revoked in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class TeamKeys:
     prefix: str
     team: str  # HASH: version, document, seq, entry, clock_ms, due_ms
     holds: str  # ZSET: reservation ids of live holds, by expiry
-    purge: str  # ZSET: reservation ids of settled and expired records, by purge time
+    purge: str  # ZSET: ids of settled and expired records and of marks, by purge time
     due: str
     ledger: str
     credits: PoolKeys
@@ -96,12 +102,29 @@ class TeamKeys:
         """HASH: the one record of a request. Purged by time, never by TTL."""
         return f"{self.prefix}:res:{digest}"
 
+    def mark(self, name: str) -> str:
+        """HASH: an old reservation's usage was recorded. Purged by time, never by TTL."""
+        return f"{self.prefix}:mark:{name}"
+
+    def rate(self, rate_limit_id: str, unit: str) -> str:
+        """HASH: requests or tokens of the last minute; ZSET: connections by their lease's end."""
+        return f"{self.prefix}:rate:{self.team_id}:{rate_limit_id}:{unit}"
+
+    def slots(self, seat_id: str) -> str:
+        """ZSET: requests of a seat that are under way, by the end of their lease (SEM-20)."""
+        return f"{self.prefix}:slots:{self.team_id}:{seat_id}"
+
     def window(self, seat_id: str, allowance: Allowance, window: Window) -> str:
         """HASH: one counter of a seat, named as SEM-18 says."""
         return (
             f"{self.prefix}:win:{self.team_id}:{seat_id}:{allowance.allowance_id}:{allowance.unit}"
             f":{window.kind.value}:{window.length_ms}:{window.anchor}"
         )
+
+
+def lot_member(purchase_ms: int, lot_id: str) -> str:
+    """A lot's place in the order of its pool, among those that expire with it (SEM-21)."""
+    return f"{purchase_ms:013d}:{lot_id}"
 
 
 @lru_cache(maxsize=65_536)
@@ -132,4 +155,7 @@ def _pool_keys(prefix: str) -> PoolKeys:
         revoked=f"{prefix}:revoked",
         ends=f"{prefix}:ends",
         info=f"{prefix}:info",
+        waiting=f"{prefix}:waiting",
+        parked=f"{prefix}:parked",
+        sums=f"{prefix}:sums",
     )

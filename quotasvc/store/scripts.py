@@ -1,21 +1,25 @@
 """The stitched scripts of one build: loads them once, packs their calls.
 
-Callers declare a `Script`, load all of them at start and run them by declaration. A script is
-known to the server by the hash of its text, so old and new versions coexist in a rolling deploy.
+Callers declare a `Script`, load all of them at start and run them by declaration. To the server a
+script is a function of a library of its own, named by the hash of its text, so old and new
+versions coexist in a rolling deploy. Functions and not EVAL: what a script is made of is then run
+once instead of at every call, a third of its cost.
 """
 
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import compress
 
 from quotasvc.store.declaration import Arg, Build, Constants, Script
 from quotasvc.store.faults import ScriptBroken
 from quotasvc.store.resp import Word, pack
-from quotasvc.store.stitcher import stitch
+from quotasvc.store.stitcher import NAME, stitch
 
 __all__ = [
     "Arg",
@@ -34,33 +38,48 @@ WORDS_MAX = 7_000
 
 @dataclass(frozen=True, slots=True)
 class StitchedScript:
-    """One script as the server gets it; `sha` is what EVALSHA calls it by."""
+    """One script as the server gets it; `function` is what FCALL calls it by."""
 
     name: str
     text: str
-    sha: str
+    function: str
     keys_min: int
     keys_max: int
     args_min: int
     args_max: int
+    is_number: tuple[bool, ...]  # of each declared argument
+    is_rest_number: bool
 
     @staticmethod
     def of(declaration: Script, text: str) -> StitchedScript:
         """Names `text` by its content."""
         keys, args = len(declaration.keys), len(declaration.args)
+        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        function = f"{declaration.name.replace('/', '_')}_{sha[:16]}"
+        rest = declaration.rest_args
         return StitchedScript(
             name=declaration.name,
-            text=text,
-            sha=hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(),
+            text=f"#!lua name={function}\n" + text.replace(NAME, function),
+            function=function,
             keys_min=keys,
             keys_max=keys if declaration.rest_keys is None else WORDS_MAX,
             args_min=args,
-            args_max=args if declaration.rest_args is None else WORDS_MAX,
+            args_max=args if rest is None else WORDS_MAX,
+            is_number=tuple(arg.kind is int for arg in declaration.args),
+            is_rest_number=rest is not None and rest.kind is int,
         )
 
     def pack_load(self) -> bytes:
         """The command that makes the server know the script."""
-        return pack((b"SCRIPT", b"LOAD", self.text))
+        return pack((b"FUNCTION", b"LOAD", self.text))
+
+    def sort(self, args: Sequence[Word]) -> tuple[list[Word], list[Word]]:
+        """The numbers and the texts of `args`, each in their order."""
+        numbers = list(compress(args, self.is_number))
+        texts = [arg for arg, is_number in zip(args, self.is_number, strict=False) if not is_number]
+        further = args[self.args_min :]
+        (numbers if self.is_rest_number else texts).extend(further)
+        return numbers, texts
 
 
 class ScriptSet:
@@ -81,15 +100,20 @@ class ScriptSet:
     def pack(
         self, script: StitchedScript, nonce: bytes, keys: Sequence[str], args: Sequence[Word]
     ) -> bytes:
-        """The EVALSHA of one call; a count that the declaration forbids is a TypeError."""
+        """The FCALL of one call; arguments that the declaration forbids are a TypeError."""
         key_count = len(keys)
         if not script.keys_min <= key_count <= script.keys_max:
             raise TypeError(f"{script.name} takes {script.keys_min} keys, got {key_count}")
         if not script.args_min <= len(args) <= script.args_max:
             raise TypeError(f"{script.name} takes {script.args_min} arguments, got {len(args)}")
+        numbers, texts = script.sort(args)
         if self._clock_ms is not None:
-            args = (self._clock_ms(), *args)
-        return pack((b"EVALSHA", script.sha, key_count, *keys, nonce, *args))
+            numbers.insert(0, self._clock_ms())
+        try:
+            packed = struct.pack(f"<{len(numbers)}q", *numbers)
+        except (struct.error, OverflowError) as error:
+            raise TypeError(f"{script.name}: {error}") from None
+        return pack((b"FCALL", script.function, key_count, *keys, nonce, packed, *texts))
 
 
 def load_scripts(

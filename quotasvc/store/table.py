@@ -8,16 +8,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-from quotasvc.domain.lot import LOTS_MAX
-from quotasvc.domain.reservation import EXPIRED_RECORD_MS, SETTLED_RECORD_MS, State
+from quotasvc.domain.lot import LOTS_MAX, UNPAID_LOTS_MAX
+from quotasvc.domain.reservation import (
+    EXPIRED_RECORD_MS,
+    EXTENDED_MS_MAX,
+    LEASE_MS,
+    REFUNDS_MAX,
+    REPORTED_RECORD_MS,
+    SETTLED_RECORD_MS,
+    State,
+)
 from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.store.declaration import Arg, Constants, Script
+from quotasvc.store.field import Field
 
 SKEW_MS_MAX = 30_000
 """How far the service's clock and the store's may be apart (SEM-37)."""
 
-SLICES_MAX = 121
-"""Slices of a full sliding window: 120 and the one that is leaving."""
+RING = 128
+"""Fields for the slices of a sliding window: at most 121 of them are in use at a time."""
+
+GATE = 99
+"""From this place on a limit is a gate: three for each rate-limit row (requests, tokens,
+connections), then the cap on concurrency. A multiple of three."""
+
+BATCH = 100
+"""Lots that one script books or lets enter."""
+
+TEXT_BYTES_MAX = 60
+"""Of a value in a HASH that shall stay compact; the server's bound is 64."""
 
 
 class Code(IntEnum):
@@ -41,6 +60,18 @@ class Code(IntEnum):
     PURGED = 16
     TOO_MANY = 17
     FOUND = 18
+    ENTER = 19
+    EXTENDED = 20
+    TOO_LATE = 21
+    RECORDED = 22
+    EXISTS = 23
+    TAKEN = 24
+    BOOKED = 25
+    RELEASED = 26
+    CHARGED = 27
+    UNCHARGED = 28
+    COUNTED = 29
+    PRICE = 30
 
 
 class KindCode(IntEnum):
@@ -48,6 +79,9 @@ class KindCode(IntEnum):
 
     SLIDING = 1
     ALIGNED = 2
+    FIRST_USE = 3
+    CYCLE = 4
+    SLOTS = 5
 
 
 class StraddleCode(IntEnum):
@@ -58,94 +92,210 @@ class StraddleCode(IntEnum):
     ABSORB = 3
 
 
+class ModeCode(IntEnum):
+    """How a decision is meant: to hold, to look, or to imagine another moment or plan."""
+
+    NORMAL = 1
+    CHECK_ONLY = 2
+    WHAT_IF = 3
+
+
+class RefundKind(IntEnum):
+    """Scopes of a refund as Lua knows them."""
+
+    ALL = 1
+    USAGE = 2
+    AMOUNT = 3
+
+
 CONSTANTS: Mapping[str, Constants] = {
     "OUTCOME": Code,
     "STATE": State,
     "KIND": KindCode,
     "STRADDLE": StraddleCode,
+    "REFUND": RefundKind,
+    "MODE": ModeCode,
+    "FIELD": {field.name.lower(): field.value for field in Field},
     "BOUND": {
         "amount": AMOUNT_MAX,
         "lots": LOTS_MAX,
-        "slices": SLICES_MAX,
+        "unpaid_lots": UNPAID_LOTS_MAX,
+        "batch": BATCH,
+        "ring": RING,
+        "gate": GATE,
+        "text": TEXT_BYTES_MAX,
+        "refunds": REFUNDS_MAX,
         "skew_ms": SKEW_MS_MAX,
+        "lease_ms": LEASE_MS,
+        "extended_ms": EXTENDED_MS_MAX,
         "settled_record_ms": SETTLED_RECORD_MS,
+        "reported_record_ms": REPORTED_RECORD_MS,
         "expired_record_ms": EXPIRED_RECORD_MS,
     },
 }
 
-_GATE = (Arg("witness_ms"), Arg("valid_from_ms"), Arg("valid_until_ms"))
-_POOL = ("pool_available", "pool_held", "pool_consumed", "pool_expired", "pool_revoked")
-_SETTLE_KEYS = ("team", "record", "holds", "purge", "due", "ledger", "pool_order", *_POOL)
+_GATE_ARGS = (Arg("witness_ms"), Arg("valid_from_ms"), Arg("valid_until_ms"))
+_MOVES = (
+    *("pool_order", "pool_available", "pool_held", "pool_consumed", "pool_expired"),
+    *("pool_revoked", "pool_sums"),
+)
+_DRAWS = ("pool_ends", "pool_waiting")
+_LISTS = ("holds", "purge", "due")
+_LIMITS = Arg("limits")
 
 RESERVE = Script(
     name="decision/reserve",
     keys=(
-        "team",
-        "record",
-        "holds",
-        "due",
-        "pool_order",
-        "pool_available",
-        "pool_held",
-        "pool_revoked",
-        "pool_ends",
+        *("team", "record", "holds", "due"),
+        *("pool_order", "pool_available", "pool_held", "pool_revoked", *_DRAWS),
     ),
-    rest_keys="windows",
+    rest_keys="limits",
     args=(
-        *_GATE,
-        Arg("team_id", str),
+        *_GATE_ARGS,
+        Arg("ahead_ms"),
         Arg("team_version"),
-        Arg("reservation_id", str),
-        Arg("content", str),
-        Arg("check_only"),
+        Arg("mode"),
         Arg("cost"),
         Arg("pool"),
         Arg("hold_ms"),
+        Arg("tokens"),
         Arg("plan_amount"),
         Arg("straddle"),
         Arg("split_min"),
+        Arg("team_id", str),
+        Arg("reservation_id", str),
+        Arg("short_id", str),
+        Arg("digest", str),
+        Arg("content", str),
+        Arg("usage", str),
     ),
-    rest_args=Arg("windows"),
+    rest_args=_LIMITS,
     constants=CONSTANTS,
 )
 
 COMMIT = Script(
     name="decision/commit",
-    keys=_SETTLE_KEYS,
-    rest_keys="windows",
+    keys=("team", "record", *_LISTS, "ledger", *_MOVES, *_DRAWS),
+    rest_keys="limits",
     args=(
-        *_GATE,
-        Arg("team_id", str),
-        Arg("reservation_id", str),
-        Arg("settlement", str),
+        *_GATE_ARGS,
         Arg("outcome"),
         Arg("as_reserved"),
         Arg("actual"),
         Arg("plan_amount"),
+        Arg("tokens"),
+        Arg("rates"),
         Arg("is_counted"),
         Arg("straddle"),
+        Arg("team_id", str),
+        Arg("reservation_id", str),
+        Arg("short_id", str),
+        Arg("digest", str),
+        Arg("settlement", str),
+        Arg("usage", str),
     ),
-    rest_args=Arg("windows"),
+    rest_args=_LIMITS,
+    flags=("allow-oom",),
+    constants=CONSTANTS,
+)
+
+RELEASE = Script(
+    name="decision/release",
+    keys=("team", "record", *_LISTS, "ledger", *_MOVES),
+    rest_keys="limits",
+    args=(
+        *_GATE_ARGS,
+        Arg("team_id", str),
+        Arg("reservation_id", str),
+        Arg("short_id", str),
+        Arg("digest", str),
+    ),
+    rest_args=_LIMITS,
     flags=("allow-oom",),
     constants=CONSTANTS,
 )
 
 REFUND = Script(
     name="decision/refund",
-    keys=_SETTLE_KEYS,
-    rest_keys="windows",
-    args=(*_GATE, Arg("team_id", str), Arg("reservation_id", str), Arg("refund_id", str)),
-    rest_args=Arg("windows"),
+    keys=("team", "record", "ledger", *_MOVES),
+    rest_keys="limits",
+    args=(
+        *_GATE_ARGS,
+        Arg("kind"),
+        Arg("nanos"),
+        Arg("units"),
+        Arg("seen"),
+        Arg("is_counted"),
+        Arg("team_id", str),
+        Arg("reservation_id", str),
+        Arg("short_id", str),
+        Arg("refund_id", str),
+        Arg("scope", str),
+        Arg("usage", str),
+    ),
+    rest_args=_LIMITS,
     flags=("allow-oom",),
     constants=CONSTANTS,
 )
 
 EXPIRE = Script(
     name="decision/expire",
-    keys=_SETTLE_KEYS,
-    rest_keys="windows",
-    args=(*_GATE, Arg("team_id", str), Arg("reservation_id", str)),
-    rest_args=Arg("windows"),
+    keys=("team", "record", *_LISTS, "ledger", *_MOVES),
+    rest_keys="limits",
+    args=(
+        *_GATE_ARGS,
+        Arg("is_charged"),
+        Arg("team_id", str),
+        Arg("reservation_id", str),
+        Arg("short_id", str),
+        Arg("digest", str),
+    ),
+    rest_args=_LIMITS,
+    flags=("allow-oom",),
+    constants=CONSTANTS,
+)
+
+EXTEND = Script(
+    name="decision/extend",
+    keys=("team", "record", "holds", "due"),
+    rest_keys="limits",
+    args=(
+        *_GATE_ARGS,
+        Arg("hold_ms"),
+        Arg("reservation_id", str),
+        Arg("short_id", str),
+        Arg("digest", str),
+    ),
+    rest_args=_LIMITS,
+    flags=("allow-oom",),
+    constants=CONSTANTS,
+)
+
+RECORD_USAGE = Script(
+    name="decision/record_usage",
+    keys=("team", "record", "old_record", "mark", *_LISTS, "ledger", *_MOVES, *_DRAWS),
+    rest_keys="limits",
+    args=(
+        *_GATE_ARGS,
+        Arg("team_version"),
+        Arg("outcome"),
+        Arg("cost"),
+        Arg("pool"),
+        Arg("tokens"),
+        Arg("plan_amount"),
+        Arg("is_counted"),
+        Arg("straddle"),
+        Arg("split_min"),
+        Arg("team_id", str),
+        Arg("reservation_id", str),
+        Arg("short_id", str),
+        Arg("digest", str),
+        Arg("content", str),
+        Arg("usage", str),
+        Arg("old_id", str),
+        Arg("mark_id", str),
+    ),
+    rest_args=_LIMITS,
     flags=("allow-oom",),
     constants=CONSTANTS,
 )
@@ -160,14 +310,33 @@ FIND = Script(
 PURGE = Script(
     name="decision/purge",
     keys=("record", "purge"),
-    args=(Arg("reservation_id", str),),
+    args=(Arg("name", str), Arg("short_id", str)),
     flags=("allow-oom",),
     constants=CONSTANTS,
 )
 
 DUE = Script(
     name="decision/due",
-    keys=("team", "holds", "purge", "due"),
+    keys=("team", *_LISTS, "pool_order"),
+    args=(Arg("team_id", str),),
+    flags=("allow-oom",),
+    constants=CONSTANTS,
+)
+
+ENTER = Script(
+    name="decision/enter",
+    keys=(
+        *("team", "ledger", "pool_order", "pool_available", "pool_held", "pool_expired"),
+        *("pool_sums", "pool_parked", *_DRAWS),
+    ),
+    args=(Arg("team_id", str),),
+    flags=("allow-oom",),
+    constants=CONSTANTS,
+)
+
+BOOK = Script(
+    name="decision/book",
+    keys=("team", "ledger", "pool_order", "pool_available", "pool_expired", "pool_sums"),
     args=(Arg("team_id", str),),
     flags=("allow-oom",),
     constants=CONSTANTS,
@@ -176,52 +345,76 @@ DUE = Script(
 REMAINS = Script(
     name="usage/remains",
     keys=("team",),
-    rest_keys="windows",
-    args=(*_GATE, Arg("team_version")),
-    rest_args=Arg("windows"),
+    rest_keys="limits",
+    args=(*_GATE_ARGS, Arg("team_version")),
+    rest_args=_LIMITS,
     flags=("no-writes",),
     constants=CONSTANTS,
 )
 
 LOTS = Script(
     name="usage/lots",
-    keys=("team", *_POOL, "pool_info"),
+    keys=(
+        *("team", "pool_order", "pool_available", "pool_held", "pool_consumed", "pool_expired"),
+        *("pool_revoked", "pool_info", "pool_parked", *_DRAWS),
+    ),
+    flags=("no-writes",),
+    constants=CONSTANTS,
+)
+
+BALANCE = Script(
+    name="usage/balance",
+    keys=("team", "pool_order", "pool_available", "pool_held", "pool_parked", "pool_sums", *_DRAWS),
     flags=("no-writes",),
     constants=CONSTANTS,
 )
 
 GRANT_LOT = Script(
     name="control/grant_lot",
-    keys=("team", "ledger", "pool_order", "pool_available", "pool_held", "pool_ends", "pool_info"),
-    args=(
-        Arg("team_id", str),
-        Arg("pool"),
-        Arg("lot_id", str),
-        Arg("member", str),
-        Arg("expire_ms"),
-        Arg("nanos"),
-        Arg("info", str),
+    keys=(
+        *("team", "ledger", "due", "pool_order", "pool_available", "pool_held", "pool_info"),
+        *("pool_parked", "pool_sums", *_DRAWS),
     ),
+    args=(Arg("pool"), Arg("expire_ms"), Arg("is_paid"), Arg("team_id", str)),
+    rest_args=Arg("lots", str),
+    constants=CONSTANTS,
+)
+
+REVOKE_LOT = Script(
+    name="control/revoke_lot",
+    keys=(
+        *("team", "ledger", "pool_order", "pool_available", "pool_revoked", "pool_info"),
+        *("pool_parked", "pool_sums", *_DRAWS),
+    ),
+    args=(Arg("team_id", str), Arg("lot_id", str), Arg("member", str)),
+    flags=("allow-oom",),
     constants=CONSTANTS,
 )
 
 PUT_TEAM = Script(
     name="control/put_team",
     keys=("team", "ledger"),
-    args=(Arg("team_id", str), Arg("version"), Arg("document", str)),
+    args=(Arg("version"), Arg("team_id", str), Arg("document", str)),
     constants=CONSTANTS,
 )
 
 SCRIPTS = (
     RESERVE,
     COMMIT,
+    RELEASE,
     REFUND,
     EXPIRE,
+    EXTEND,
+    RECORD_USAGE,
     FIND,
     PURGE,
     DUE,
+    ENTER,
+    BOOK,
     REMAINS,
     LOTS,
+    BALANCE,
     GRANT_LOT,
+    REVOKE_LOT,
     PUT_TEAM,
 )

@@ -64,7 +64,12 @@ def team_to_json(team: Team) -> str:
             "name": team.name,
             "is_default": team.is_default,
             "members": [
-                {"user_id": m.user_id, "role": m.role.value, "credits_access": m.credits_access}
+                {
+                    "user_id": m.user_id,
+                    "role": m.role.value,
+                    "credits_access": m.credits_access,
+                    "removed_ms": m.removed_ms,
+                }
                 for m in team.members
             ],
             "seats": [
@@ -73,6 +78,9 @@ def team_to_json(team: Team) -> str:
                     "plan_id": s.plan_id,
                     "purchased_ms": s.purchased_ms,
                     "user_id": s.user_id,
+                    "cycle_start_ms": s.cycle_start_ms,
+                    "paid_until_ms": s.paid_until_ms,
+                    "renews": s.renews,
                 }
                 for s in team.seats
             ],
@@ -83,6 +91,7 @@ def team_to_json(team: Team) -> str:
                     "user_id": k.user_id,
                     "secret_hash": k.secret_hash,
                     "state": k.state.value,
+                    "ended_ms": k.ended_ms,
                 }
                 for k in team.keys
             ],
@@ -104,6 +113,7 @@ def team_from_json(text: str) -> Team:
                     user_id=m["user_id"],
                     role=Role(m["role"]),
                     credits_access=m["credits_access"],
+                    removed_ms=m.get("removed_ms"),
                 )
                 for m in document["members"]
             ),
@@ -115,6 +125,7 @@ def team_from_json(text: str) -> Team:
                     user_id=k["user_id"],
                     secret_hash=k["secret_hash"],
                     state=KeyState(k["state"]),
+                    ended_ms=k.get("ended_ms"),
                 )
                 for k in document["keys"]
             ),

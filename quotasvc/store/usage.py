@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from quotasvc.domain.catalog import Allowance
 from quotasvc.domain.faults import Corrupt
-from quotasvc.domain.lot import Lot
+from quotasvc.domain.lot import Balance, Lot
 from quotasvc.domain.order import WindowTerm
 from quotasvc.domain.reservation import Payer
+from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.store import keys, table
-from quotasvc.store.decision import Bounds, Level, decode_levels, window_args
+from quotasvc.store.answer import Level, code_of, decode_levels
+from quotasvc.store.call import Bounds
 from quotasvc.store.executor import Executor
+from quotasvc.store.limits import limit_numbers
 from quotasvc.store.resp import Reply
 from quotasvc.store.table import Code
 
@@ -33,6 +36,15 @@ class Pool:
     code: Code
     now_ms: int
     lots: tuple[Lot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolBalance:
+    """What a pool comes to; None where the code is not GRANTED."""
+
+    code: Code
+    now_ms: int
+    balance: Balance | None = None
 
 
 class UsageStore:
@@ -56,37 +68,66 @@ class UsageStore:
             team.team,
             *(team.window(seat_id, allowance, term.window) for allowance, term in terms),
         )
-        args = (*bounds.words, team_version, *window_args(tuple(term for _, term in terms)))
+        numbers = limit_numbers((), tuple(term for _, term in terms))
+        args = (*bounds.words, team_version, *numbers)
         reply = await self._executor.run(table.REMAINS, names, args, deadline)
         match reply:
-            case [int(code), int(now_ms), list(levels)]:
-                return Bars(code=Code(code), now_ms=now_ms, levels=decode_levels(levels))
-            case [int(code), int(now_ms)]:
-                return Bars(code=Code(code), now_ms=now_ms)
+            case [int(code), int(now_ms), int(), list(levels)]:
+                return Bars(code=code_of(code), now_ms=now_ms, levels=decode_levels(levels))
+            case [int(code), int(now_ms), int()]:
+                return Bars(code=code_of(code), now_ms=now_ms)
             case _:
                 raise Corrupt("usage/remains answered in no known shape")
 
     async def pool(self, team_id: str, payer: Payer, deadline: float) -> Pool:
-        """Every lot of the team's Credits or wallet."""
+        """Every lot of the team's Credits or wallet, spent ones too."""
         team = keys.team_keys(team_id)
         pool = team.wallet if payer is Payer.WALLET else team.credits
         names = (
             team.team,
+            pool.order,
             pool.available,
             pool.held,
             pool.consumed,
             pool.expired,
             pool.revoked,
             pool.info,
+            pool.parked,
+            pool.ends,
+            pool.waiting,
         )
         reply = await self._executor.run(table.LOTS, names, (), deadline)
         match reply:
-            case [int(code), int(now_ms), [list(info), *states]]:
-                return Pool(code=Code(code), now_ms=now_ms, lots=_lots(info, states, now_ms))
-            case [int(code), int(now_ms)]:
-                return Pool(code=Code(code), now_ms=now_ms)
+            case [int(code), int(now_ms), int(), [list(info), *states]]:
+                return Pool(code=code_of(code), now_ms=now_ms, lots=_lots(info, states, now_ms))
+            case [int(code), int(now_ms), int()]:
+                return Pool(code=code_of(code), now_ms=now_ms)
             case _:
                 raise Corrupt("usage/lots answered in no known shape")
+
+    async def balance(self, team_id: str, payer: Payer, deadline: float) -> PoolBalance:
+        """What the team's Credits or wallet come to; costs the same however many lots are spent."""
+        team = keys.team_keys(team_id)
+        pool = team.wallet if payer is Payer.WALLET else team.credits
+        names = (
+            team.team,
+            pool.order,
+            pool.available,
+            pool.held,
+            pool.parked,
+            pool.sums,
+            pool.ends,
+            pool.waiting,
+        )
+        reply = await self._executor.run(table.BALANCE, names, (), deadline)
+        match reply:
+            case [int(code), int(now_ms), int(), list(parts)]:
+                balance = _balance(parts, now_ms)
+                return PoolBalance(code=code_of(code), now_ms=now_ms, balance=balance)
+            case [int(code), int(now_ms), int()]:
+                return PoolBalance(code=code_of(code), now_ms=now_ms)
+            case _:
+                raise Corrupt("usage/balance answered in no known shape")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +163,11 @@ class LotInfo:
 
 
 def _lots(info: list[Reply], states: list[Reply], now_ms: int) -> tuple[Lot, ...]:
-    available, held, consumed, expired, revoked = (_amounts(state) for state in states)
+    available, held, consumed, expired, revoked, parked = (_amounts(state) for state in states)
     lots = []
     for lot_id, text in _pairs(info):
         facts = LotInfo.from_json(lot_id, text)
-        left = available.get(lot_id, 0)
+        left = available.get(lot_id, 0) + parked.get(lot_id, 0)
         # Every answer counts a lot as expired from that moment on, booked or not (SEM-22).
         is_over = facts.expire_ms is not None and facts.expire_ms <= now_ms
         lots.append(
@@ -142,21 +183,49 @@ def _lots(info: list[Reply], states: list[Reply], now_ms: int) -> tuple[Lot, ...
                 purchase_ms=facts.purchase_ms,
                 grant_ms=facts.grant_ms,
                 expire_ms=facts.expire_ms,
+                waiting=lot_id in parked and not is_over,
             )
         )
     return tuple(lots)
 
 
-def _pairs(flat: Reply) -> list[tuple[str, str]]:
+def _balance(parts: list[Reply], now_ms: int) -> Balance:
+    """What was spent is what was granted and neither lost nor left."""
+    available, held, waiting, ends, sums = (_amounts(parts[i]) for i in (0, 1, 3, 4, 5))
+    over = {word.decode() for word in _words(parts[2])}
+    over_waiting = {lot_id for lot_id, end in ends.items() if 0 < end <= now_ms}
+    left = sum(available.values()) + sum(held.values()) + sum(waiting.values())
+    gone = _sum_of(sums, "expired") + _sum_of(sums, "revoked")
+    return Balance(
+        available=sum(amount for lot_id, amount in available.items() if lot_id not in over),
+        held=sum(held.values()),
+        waiting=sum(amount for lot_id, amount in waiting.items() if lot_id not in over_waiting),
+        settled=_sum_of(sums, "granted") - gone - left,
+    )
+
+
+SUM_LIMB = 10**15
+"""A sum is kept as two whole numbers, as lib/sum_store.lua writes it."""
+
+
+def _sum_of(sums: dict[str, int], name: str) -> int:
+    return sums.get(f"{name}_high", 0) * SUM_LIMB + sums.get(name, 0)
+
+
+def _words(flat: Reply) -> list[bytes]:
     assert isinstance(flat, list)
-    words = [word.decode() for word in flat if isinstance(word, bytes)]
+    return [word for word in flat if isinstance(word, bytes)]
+
+
+def _pairs(flat: Reply) -> list[tuple[str, str]]:
+    words = [word.decode() for word in _words(flat)]
     return list(zip(words[::2], words[1::2], strict=True))
 
 
 def _amounts(flat: Reply) -> dict[str, int]:
     amounts = {}
     for lot_id, text in _pairs(flat):
-        if not text.isascii() or not text.isdigit():
+        if not text.isascii() or not text.isdigit() or int(text) > AMOUNT_MAX:
             raise Corrupt(f"lot {lot_id} has {text!r}, which is no amount")
         amounts[lot_id] = int(text)
     return amounts

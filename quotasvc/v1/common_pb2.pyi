@@ -33,7 +33,9 @@ class _Payer:
 class _PayerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payer.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PAYER_UNSPECIFIED: _Payer.ValueType  # 0
-    """Nobody: nothing was charged, or the sender forgot."""
+    """Nobody: nothing was charged, the limit is a rate limit or a cap on concurrency, or the sender
+    forgot.
+    """
     PLAN: _Payer.ValueType  # 1
     """The seat's plan: an allowance with its windows."""
     CREDITS: _Payer.ValueType  # 2
@@ -47,7 +49,9 @@ class Payer(_Payer, metaclass=_PayerEnumTypeWrapper):
     """
 
 PAYER_UNSPECIFIED: Payer.ValueType  # 0
-"""Nobody: nothing was charged, or the sender forgot."""
+"""Nobody: nothing was charged, the limit is a rate limit or a cap on concurrency, or the sender
+forgot.
+"""
 PLAN: Payer.ValueType  # 1
 """The seat's plan: an allowance with its windows."""
 CREDITS: Payer.ValueType  # 2
@@ -71,7 +75,9 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     RELEASED: _ReservationState.ValueType  # 3
     """Given back whole."""
     EXPIRED: _ReservationState.ValueType  # 4
-    """The hold ended without a settlement, and its legs went back."""
+    """The hold ended without a settlement: its legs went back, or, where the plan charges such holds,
+    are charged until one comes.
+    """
 
 class ReservationState(_ReservationState, metaclass=_ReservationStateEnumTypeWrapper):
     """The life of a reservation. COMMITTED and RELEASED are final; an EXPIRED reservation can still
@@ -87,7 +93,9 @@ COMMITTED: ReservationState.ValueType  # 2
 RELEASED: ReservationState.ValueType  # 3
 """Given back whole."""
 EXPIRED: ReservationState.ValueType  # 4
-"""The hold ended without a settlement, and its legs went back."""
+"""The hold ended without a settlement: its legs went back, or, where the plan charges such holds,
+are charged until one comes.
+"""
 Global___ReservationState: _TypeAlias = ReservationState  # noqa: Y015
 
 class _DenialReason:
@@ -354,23 +362,36 @@ class LimitStatus(_message.Message):
     RESET_TIME_FIELD_NUMBER: _builtins.int
     DENIED_FIELD_NUMBER: _builtins.int
     limit_id: _builtins.str
-    """"<allowance id>/<window id>"; stable within a catalog version."""
+    """A window of the plan: "<allowance id>/<window id>". A rate limit: "rate/<row id>/rpm",
+    "rate/<row id>/tpm" or "rate/<row id>/connections". The cap on concurrency: "concurrency".
+    Stable within a catalog version.
+    """
     payer: Global___Payer.ValueType
-    """Whose limit this is."""
+    """Whose limit this is: PLAN for its windows; unspecified for rate limits and concurrency, which
+    hold whoever pays.
+    """
     kind: _builtins.str
-    """"sliding" or "aligned"."""
+    """A window: "sliding", "aligned", "first_use" or "cycle". "rate" for rate limits, "slots" for
+    concurrency.
+    """
     unit: _builtins.str
-    """The unit of the figures below: a unit of Usage, or "cost" for nanos."""
+    """The unit of the figures below: a unit of Usage, or "cost" for nanos; of rate limits
+    "requests", "tokens" or "connections", of concurrency "requests".
+    """
     limit: _builtins.int
-    """The limit itself; 0 where `unlimited` is set."""
+    """The limit in force, which for rate limits and concurrency is another at peak hours; 0 where
+    `unlimited` is set.
+    """
     unlimited: _builtins.bool
     """There is no limit: usage is counted all the same."""
     included: _builtins.bool
     """False where the plan shows the resource but includes none of it (a limit of 0)."""
     used: _builtins.int
-    """Committed use inside the window."""
+    """Committed use inside the window. Of rate limits what was admitted in the last 60 s; of
+    connections and concurrency what is in flight.
+    """
     held: _builtins.int
-    """Kept by live holds inside the window."""
+    """Kept by live holds inside the window; 0 for rate limits and concurrency."""
     remaining: _builtins.int
     """limit - used - held, never below 0."""
     over: _builtins.int
@@ -379,8 +400,10 @@ class LimitStatus(_message.Message):
     """This limit stood in the way of the request."""
     @_builtins.property
     def reset_time(self) -> _timestamp_pb2.Timestamp:
-        """Aligned: when the present instance ends. Sliding: when the oldest use leaves the window;
-        absent where there is none.
+        """"aligned", "first_use": when the present instance ends; absent where none is open. "cycle":
+        until when the seat is paid; absent where that has no end. "sliding", "rate": when the oldest
+        use leaves the window; absent where there is none. Connections and "slots": when the first of
+        those in flight gives its place up, unless it is extended.
         """
 
     def __init__(
@@ -424,21 +447,21 @@ class Obstacle(_message.Message):
     REMAINING_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     payer: Global___Payer.ValueType
-    """Whose limit or balance it is."""
+    """Whose limit or balance it is; unspecified for rate limits and concurrency."""
     limit_id: _builtins.str
-    """The limit's id where a window is meant, else empty."""
+    """The limit's id, as in LimitStatus; empty where a balance is meant."""
     reason: Global___DenialReason.ValueType
     """What is wrong there."""
     limit: _builtins.int
     """The limit, or what the request needed of a pool, in `unit`."""
     used: _builtins.int
-    """Committed use; 0 for a pool."""
+    """Committed use, as in LimitStatus; 0 for a pool."""
     held: _builtins.int
     """Kept by live holds."""
     remaining: _builtins.int
     """What is still free there."""
     unit: _builtins.str
-    """The unit of the figures: a unit of Usage, or "cost" for nanos."""
+    """The unit of the figures, as in LimitStatus; "cost" for a pool."""
     @_builtins.property
     def reset_time(self) -> _timestamp_pb2.Timestamp:
         """When this obstacle alone will have cleared for this request; absent if time cures nothing."""

@@ -5,12 +5,13 @@ The calls that gateways make: may this request proceed, and who pays?
 
 The gateway's duty. Make `request_id` yourself, never take it from the end user. Forward the
 request upstream on ALLOW only if the answer is not `replayed`, or you know that it answers
-your own retry. Then settle: Commit with the real usage, or Refund if the work failed. Retry
-CheckAndReserve once on UNAVAILABLE with the same id; retry Commit and Refund on UNAVAILABLE
-and DEADLINE_EXCEEDED with the same content until they answer, for up to 24 hours. A CANCELLED
-that you did not cause is an UNAVAILABLE: the server was stopping. Without an answer fail
-closed; for a subscription key you may proceed if its last ALLOW said `may_fail_open` less than
-5 minutes ago. A denial is an OK response and is not saved: the same id may be admitted later.
+your own retry. Extend what runs long, well within each minute. Then settle: Commit with the
+real usage, or Refund if the work failed. Retry CheckAndReserve once on UNAVAILABLE with the
+same id; retry Commit, Refund and RecordUsage on UNAVAILABLE and DEADLINE_EXCEEDED with the same
+content until they answer, for up to 24 hours. A CANCELLED that you did not cause is an
+UNAVAILABLE: the server was stopping. Without an answer fail closed; for a subscription key you
+may proceed if its last ALLOW said `may_fail_open` less than 5 minutes ago, and then RecordUsage
+follows. A denial is an OK response and is not saved: the same id may be admitted later.
 """
 
 from collections import abc as _abc
@@ -143,9 +144,9 @@ class CheckAndReserveRequest(_message.Message):
     HOLD_DURATION_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The caller's id of this request, 1 … 128 bytes, in one name space per team. Required unless
-    `mode` is CHECK_ONLY. The same id with the same content gives the first answer again; with
-    other content ALREADY_EXISTS/REQUEST_ID_CONFLICT.
+    """The caller's id of this request, 1 … 128 bytes, in one name space per team, which it shares
+    with RecordUsage. Required unless `mode` is CHECK_ONLY. The same id with the same content gives
+    the first answer again; with other content ALREADY_EXISTS/REQUEST_ID_CONFLICT.
     """
     api_key: _builtins.str
     """The end user's key as received, at most 256 bytes. A wrong one is a denial, not an error."""
@@ -218,7 +219,9 @@ class CheckAndReserveResponse(_message.Message):
     decision: Global___Decision.ValueType
     """ALLOW or DENY."""
     reservation_id: _builtins.str
-    """ALLOW in mode NORMAL: the handle for Commit and Refund, at most 120 URL-safe characters."""
+    """ALLOW in mode NORMAL: the handle for Commit, Refund and Extend, at most 120 URL-safe
+    characters.
+    """
     reservation_state: _common_pb2.ReservationState.ValueType
     """The state now: HELD for a fresh one; a replay shows what has become of it."""
     payer: _common_pb2.Payer.ValueType
@@ -247,7 +250,9 @@ class CheckAndReserveResponse(_message.Message):
 
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LimitStatus]:
-        """The plan's limits that concern this resource, after this decision."""
+        """The limits that concern this resource, after this decision: rate limits and the cap on
+        concurrency first, then the plan's windows.
+        """
 
     @_builtins.property
     def denial(self) -> _common_pb2.Denial:
@@ -430,6 +435,8 @@ class RefundRequest(_message.Message):
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     REFUND_ID_FIELD_NUMBER: _builtins.int
     ALL_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    AMOUNT_NANOS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     reservation_id: _builtins.str
     """From CheckAndReserve. Unknown or foreign: NOT_FOUND."""
@@ -439,21 +446,36 @@ class RefundRequest(_message.Message):
     """
     all: _builtins.bool
     """Everything that is still charged. Must be true."""
+    amount_nanos: _builtins.int
+    """So many nanos, 1 … 2^53 - 1, from the last source back to the first. Needs `refund_id`. More
+    than is still charged is FAILED_PRECONDITION/REFUND_EXCEEDS_CHARGE; a charge that a plan
+    counts in another unit than cost takes no amount: INVALID_ARGUMENT.
+    """
     reason: _builtins.str
     """A word for the records, ≤ 256 bytes; no personal data, please."""
+    @_builtins.property
+    def usage(self) -> _common_pb2.Usage:
+        """The price of this much of the actual use, by the rates of the commit: what was charged goes
+        down to what the use that remains costs. Needs `refund_id` and at least one unit; absent
+        units are 0, `requests` too. Each is at most what was used and not yet refunded, else
+        INVALID_ARGUMENT. What was written off goes first and gives nothing back.
+        """
+
     def __init__(
         self,
         *,
         reservation_id: _builtins.str = ...,
         refund_id: _builtins.str = ...,
         all: _builtins.bool = ...,
+        usage: _common_pb2.Usage | None = ...,
+        amount_nanos: _builtins.int = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "amount_nanos", b"amount_nanos", "scope", b"scope", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "reason", b"reason", "refund_id", b"refund_id", "reservation_id", b"reservation_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "amount_nanos", b"amount_nanos", "reason", b"reason", "refund_id", b"refund_id", "reservation_id", b"reservation_id", "scope", b"scope", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_scope: _TypeAlias = _typing.Literal["all"]  # noqa: Y015
+    _WhichOneofReturnType_scope: _TypeAlias = _typing.Literal["all", "usage", "amount_nanos"]  # noqa: Y015
     _WhichOneofArgType_scope: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_scope) -> _WhichOneofReturnType_scope | None: ...
 
@@ -520,6 +542,244 @@ class RefundResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefundResponse: _TypeAlias = RefundResponse  # noqa: Y015
+
+@_typing.final
+class ExtendRequest(_message.Message):
+    """A request to keep a hold for longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    HOLD_DURATION_FIELD_NUMBER: _builtins.int
+    reservation_id: _builtins.str
+    """From CheckAndReserve. Unknown or foreign: NOT_FOUND."""
+    @_builtins.property
+    def hold_duration(self) -> _duration_pb2.Duration:
+        """How long from now, 1 s … 1 h; 10 minutes unless sent. It never shortens a hold. Cut to end at
+        most 4 hours after the admission, and before the shortest sliding window of the plan does; the
+        answer says when.
+        """
+
+    def __init__(
+        self,
+        *,
+        reservation_id: _builtins.str = ...,
+        hold_duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold_duration", b"hold_duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_duration", b"hold_duration", "reservation_id", b"reservation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendRequest: _TypeAlias = ExtendRequest  # noqa: Y015
+
+@_typing.final
+class ExtendResponse(_message.Message):
+    """Until when a hold lives now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The team's change counter after this call; each Extend moves it."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the hold ends by itself."""
+
+    def __init__(
+        self,
+        *,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendResponse: _TypeAlias = ExtendResponse  # noqa: Y015
+
+@_typing.final
+class RecordUsageRequest(_message.Message):
+    """Use to charge without a hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AttributesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    API_KEY_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    FIRST_OUTPUT_TIME_FIELD_NUMBER: _builtins.int
+    LAST_OUTPUT_TIME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The caller's id of this report, 1 … 128 bytes, in the name space of CheckAndReserve. The same
+    id with the same content gives the first answer again; with other content, or after a
+    CheckAndReserve, ALREADY_EXISTS/REQUEST_ID_CONFLICT. Known for 25 hours.
+    """
+    api_key: _builtins.str
+    """The end user's key as received, at most 256 bytes. A wrong one is a denial, not an error."""
+    key_id: _builtins.str
+    """The id of a key that the caller has verified itself, at most 64 bytes."""
+    resource: _builtins.str
+    """What was used: a resource id of the catalog, 1 … 128 bytes. An unknown one is a denial."""
+    reservation_id: _builtins.str
+    """The reservation that answers NOT_FOUND by now, at most 120 characters; empty if there was
+    none. One that is still known is FAILED_PRECONDITION/RESERVATION_EXISTS: commit that one. Each
+    can be recorded once, else ALREADY_EXISTS/REQUEST_ID_CONFLICT; one that was never ours, or is
+    another team's, is NOT_FOUND.
+    """
+    outcome: Global___Outcome.ValueType
+    """A label for reports."""
+    @_builtins.property
+    def usage(self) -> _common_pb2.Usage:
+        """The actual use, as at Commit: units not named are 0, except `requests`, which is 1."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the price depends on beside the usage. At most 16, names ≤ 64 and values ≤ 128 bytes. A
+        combination without a price is INVALID_ARGUMENT/UNPRICED_USAGE.
+        """
+
+    @_builtins.property
+    def first_output_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first output token left, for the tokens-per-second figure."""
+
+    @_builtins.property
+    def last_output_time(self) -> _timestamp_pb2.Timestamp:
+        """When the last output token left; not before `first_output_time`."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        api_key: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        usage: _common_pb2.Usage | None = ...,
+        attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        reservation_id: _builtins.str = ...,
+        outcome: Global___Outcome.ValueType = ...,
+        first_output_time: _timestamp_pb2.Timestamp | None = ...,
+        last_output_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "first_output_time", b"first_output_time", "key_id", b"key_id", "last_output_time", b"last_output_time", "subject", b"subject", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "attributes", b"attributes", "first_output_time", b"first_output_time", "key_id", b"key_id", "last_output_time", b"last_output_time", "outcome", b"outcome", "request_id", b"request_id", "reservation_id", b"reservation_id", "resource", b"resource", "subject", b"subject", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["api_key", "key_id"]  # noqa: Y015
+    _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
+
+Global___RecordUsageRequest: _TypeAlias = RecordUsageRequest  # noqa: Y015
+
+@_typing.final
+class RecordUsageResponse(_message.Message):
+    """What was charged, or why nothing was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    DENIAL_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
+    ACTUAL_NANOS_FIELD_NUMBER: _builtins.int
+    CHARGED_NANOS_FIELD_NUMBER: _builtins.int
+    WRITTEN_OFF_NANOS_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_UNMATCHED_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    CATALOG_VERSION_FIELD_NUMBER: _builtins.int
+    decision: Global___Decision.ValueType
+    """ALLOW: it is charged. DENY: nothing is."""
+    reservation_id: _builtins.str
+    """ALLOW: the new reservation, COMMITTED at once; the handle for Refund."""
+    actual_nanos: _builtins.int
+    """The list price of the use."""
+    charged_nanos: _builtins.int
+    """The sum of the legs."""
+    written_off_nanos: _builtins.int
+    """actual - charged: what no source could pay."""
+    late: _builtins.bool
+    """As in CommitResponse; false here, since there was no hold that could have ended."""
+    attributes_unmatched: _builtins.bool
+    """As in CommitResponse; false here, since use without a price is refused."""
+    replayed: _builtins.bool
+    """The first answer given again."""
+    seq: _builtins.int
+    """The team's change counter after this call; 0 where no team could be found."""
+    currency: _builtins.str
+    """ISO 4217 code of every `_nanos` here."""
+    catalog_version: _builtins.str
+    """The catalog version in force, 8 characters."""
+    @_builtins.property
+    def denial(self) -> _common_pb2.Denial:
+        """DENY: why."""
+
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Leg]:
+        """What each source paid."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LimitStatus]:
+        """The plan's limits that this use counts in, after this call; none where the plan pays nothing
+        of it.
+        """
+
+    def __init__(
+        self,
+        *,
+        decision: Global___Decision.ValueType = ...,
+        denial: _common_pb2.Denial | None = ...,
+        reservation_id: _builtins.str = ...,
+        legs: _abc.Iterable[_common_pb2.Leg] | None = ...,
+        actual_nanos: _builtins.int = ...,
+        charged_nanos: _builtins.int = ...,
+        written_off_nanos: _builtins.int = ...,
+        late: _builtins.bool = ...,
+        attributes_unmatched: _builtins.bool = ...,
+        limits: _abc.Iterable[_common_pb2.LimitStatus] | None = ...,
+        replayed: _builtins.bool = ...,
+        seq: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        catalog_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["denial", b"denial"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual_nanos", b"actual_nanos", "attributes_unmatched", b"attributes_unmatched", "catalog_version", b"catalog_version", "charged_nanos", b"charged_nanos", "currency", b"currency", "decision", b"decision", "denial", b"denial", "late", b"late", "legs", b"legs", "limits", b"limits", "replayed", b"replayed", "reservation_id", b"reservation_id", "seq", b"seq", "written_off_nanos", b"written_off_nanos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordUsageResponse: _TypeAlias = RecordUsageResponse  # noqa: Y015
 
 @_typing.final
 class GetReservationRequest(_message.Message):
@@ -602,6 +862,70 @@ class GetReservationResponse(_message.Message):
 Global___GetReservationResponse: _TypeAlias = GetReservationResponse  # noqa: Y015
 
 @_typing.final
+class ListReservationsRequest(_message.Message):
+    """Which reservations to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEAM_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    team_id: _builtins.str
+    """Whose: 1 … 64 bytes. Unknown: NOT_FOUND."""
+    state: _common_pb2.ReservationState.ValueType
+    """In which state they are now; HELD unless sent."""
+    page_size: _builtins.int
+    """How many at most, 1 … 1,000; 100 unless sent."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same team and state; empty for the first."""
+    def __init__(
+        self,
+        *,
+        team_id: _builtins.str = ...,
+        state: _common_pb2.ReservationState.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "state", b"state", "team_id", b"team_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReservationsRequest: _TypeAlias = ListReservationsRequest  # noqa: Y015
+
+@_typing.final
+class ListReservationsResponse(_message.Message):
+    """A page of reservations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    @_builtins.property
+    def reservations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reservation]:
+        """As they stand. One with many legs comes without them, so that a page fits a message:
+        GetReservation shows them.
+        """
+
+    def __init__(
+        self,
+        *,
+        reservations: _abc.Iterable[Global___Reservation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reservations", b"reservations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReservationsResponse: _TypeAlias = ListReservationsResponse  # noqa: Y015
+
+@_typing.final
 class Reservation(_message.Message):
     """One reservation with its figures."""
 
@@ -634,7 +958,7 @@ class Reservation(_message.Message):
     actual_nanos: _builtins.int
     """COMMITTED: the list price of the actual usage."""
     charged_nanos: _builtins.int
-    """COMMITTED: what was paid."""
+    """The sum of the charged legs."""
     written_off_nanos: _builtins.int
     """COMMITTED: what no source could pay."""
     refunded_nanos: _builtins.int
@@ -663,7 +987,9 @@ class Reservation(_message.Message):
 
     @_builtins.property
     def charged_legs(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Leg]:
-        """COMMITTED: what each source paid."""
+        """COMMITTED: what each source paid. EXPIRED, where the plan charges holds that nobody settles:
+        what each source pays until somebody does.
+        """
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18quotasvc/v1/errors.proto\x12\x0bquotasvc.v1\"\xe7\x03\n\x05\x46\x61ult\"\xdd\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n\rINVALID_FIELD\x10\x01\x12\x0f\n\x0bUNDECODABLE\x10\x02\x12\x13\n\x0fUNMEASURED_UNIT\x10\x03\x12\x12\n\x0eUNPRICED_USAGE\x10\x04\x12\x12\n\x0e\x45MPTY_ESTIMATE\x10\x05\x12\x13\n\x0fUSAGE_TOO_LARGE\x10\x06\x12\r\n\tNOT_FOUND\x10\x07\x12\x17\n\x13REQUEST_ID_CONFLICT\x10\x08\x12\x15\n\x11\x41LREADY_COMMITTED\x10\t\x12\x14\n\x10\x41LREADY_RELEASED\x10\n\x12\x19\n\x15REFUND_EXCEEDS_CHARGE\x10\x0b\x12\x14\n\x10TOO_MANY_REFUNDS\x10\x0c\x12\x0e\n\nCLOCK_SKEW\x10\r\x12\x15\n\x11STORE_UNAVAILABLE\x10\x0e\x12\x0c\n\x08\x43HANGING\x10\x0f\x12\x17\n\x13\x43\x41TALOG_UNAVAILABLE\x10\x10\x12\x0e\n\nOVERLOADED\x10\x11\x12\x15\n\x11MESSAGE_TOO_LARGE\x10\x12\x12\x15\n\x11\x44\x45\x41\x44LINE_EXCEEDED\x10\x13\x12\x12\n\x0eUNKNOWN_METHOD\x10\x14\x12\x0c\n\x08INTERNAL\x10\x15\x12\x11\n\rTOO_MANY_LOTS\x10\x16\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18quotasvc/v1/errors.proto\x12\x0bquotasvc.v1\"\x8c\x04\n\x05\x46\x61ult\"\x82\x04\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n\rINVALID_FIELD\x10\x01\x12\x0f\n\x0bUNDECODABLE\x10\x02\x12\x13\n\x0fUNMEASURED_UNIT\x10\x03\x12\x12\n\x0eUNPRICED_USAGE\x10\x04\x12\x12\n\x0e\x45MPTY_ESTIMATE\x10\x05\x12\x13\n\x0fUSAGE_TOO_LARGE\x10\x06\x12\r\n\tNOT_FOUND\x10\x07\x12\x17\n\x13REQUEST_ID_CONFLICT\x10\x08\x12\x15\n\x11\x41LREADY_COMMITTED\x10\t\x12\x14\n\x10\x41LREADY_RELEASED\x10\n\x12\x19\n\x15REFUND_EXCEEDS_CHARGE\x10\x0b\x12\x14\n\x10TOO_MANY_REFUNDS\x10\x0c\x12\x0e\n\nCLOCK_SKEW\x10\r\x12\x15\n\x11STORE_UNAVAILABLE\x10\x0e\x12\x0c\n\x08\x43HANGING\x10\x0f\x12\x17\n\x13\x43\x41TALOG_UNAVAILABLE\x10\x10\x12\x0e\n\nOVERLOADED\x10\x11\x12\x15\n\x11MESSAGE_TOO_LARGE\x10\x12\x12\x15\n\x11\x44\x45\x41\x44LINE_EXCEEDED\x10\x13\x12\x12\n\x0eUNKNOWN_METHOD\x10\x14\x12\x0c\n\x08INTERNAL\x10\x15\x12\x11\n\rTOO_MANY_LOTS\x10\x16\x12\x0b\n\x07\x45XPIRED\x10\x17\x12\x16\n\x12RESERVATION_EXISTS\x10\x18\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'quotasvc.v1.errors_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FAULT']._serialized_start=42
-  _globals['_FAULT']._serialized_end=529
+  _globals['_FAULT']._serialized_end=566
   _globals['_FAULT_REASON']._serialized_start=52
-  _globals['_FAULT_REASON']._serialized_end=529
+  _globals['_FAULT_REASON']._serialized_end=566
 # @@protoc_insertion_point(module_scope)

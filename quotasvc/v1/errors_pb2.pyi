@@ -92,6 +92,14 @@ class Fault(_message.Message):
         """INTERNAL: our fault; the metadata carries an `error_id` that the logs have too."""
         TOO_MANY_LOTS: Fault._Reason.ValueType  # 22
         """FAILED_PRECONDITION: the pool has as many open lots as one can have."""
+        EXPIRED: Fault._Reason.ValueType  # 23
+        """FAILED_PRECONDITION: the hold had ended before it could be extended. Nothing changed; it can
+        still be committed.
+        """
+        RESERVATION_EXISTS: Fault._Reason.ValueType  # 24
+        """FAILED_PRECONDITION: use was to be recorded for a reservation that is still known: commit
+        that one. Nothing changed.
+        """
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """What went wrong, for programs."""
@@ -150,6 +158,14 @@ class Fault(_message.Message):
     """INTERNAL: our fault; the metadata carries an `error_id` that the logs have too."""
     TOO_MANY_LOTS: Fault.Reason.ValueType  # 22
     """FAILED_PRECONDITION: the pool has as many open lots as one can have."""
+    EXPIRED: Fault.Reason.ValueType  # 23
+    """FAILED_PRECONDITION: the hold had ended before it could be extended. Nothing changed; it can
+    still be committed.
+    """
+    RESERVATION_EXISTS: Fault.Reason.ValueType  # 24
+    """FAILED_PRECONDITION: use was to be recorded for a reservation that is still known: commit
+    that one. Nothing changed.
+    """
 
     def __init__(
         self,

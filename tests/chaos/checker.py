@@ -117,9 +117,10 @@ def _figures(it: Reservation, record: dict[str, str]) -> Iterator[str]:
             "written_off": it.committed["written_off"],
             "late": int(it.committed["late"]),
         }
-    back = it.refunded or it.released
-    if back is not None:
-        told |= {"refund_seq": back["seq"], "refunded": back["refunded_nanos"]}
+    if it.refunded is not None:
+        told |= {"refund_seq": it.refunded["seq"], "refunded": it.refunded["refunded_nanos"]}
+    if it.released is not None:
+        told["release_seq"] = it.released["seq"]
     for fact, value in told.items():
         if int(record.get(fact, 0)) != value:
             yield f"{it.name}: {fact} is {record.get(fact)}, acknowledged was {value}"

@@ -77,12 +77,15 @@ def _events(known: Acknowledged, name: str, team: Team) -> Iterator[tuple[int, E
 
 
 def _team_events(team: Team) -> Iterator[tuple[int, Event]]:
-    """Documents and grants: whoever made them was told no number, the ledger knows it."""
+    """Documents, grants and the ends of lots: nobody was told a number, the ledger knows it."""
     for one in team.ledger:
         if one.kind == "team":
             yield one.seq, Event("team", None, json.loads(one.first("document")))
         elif one.kind == "grant":
             yield one.seq, Event("grant", None, {})
+        elif one.kind == "expiry":
+            ended = [{"lot": lot, "nanos": nanos} for lot, _, nanos in one.lots()]
+            yield one.seq, Event("expiry", None, {"ended": ended})
 
 
 def _out_of_order(events: dict[int, Event]) -> Iterator[str]:
@@ -91,7 +94,7 @@ def _out_of_order(events: dict[int, Event]) -> Iterator[str]:
     for seq in sorted(events):
         event = events[seq]
         # Nobody was told of these when they happened.
-        if event.kind in ("expire", "team", "grant") or event.line["seq"] is None:
+        if event.it is None or event.kind == "expire" or event.line["seq"] is None:
             continue
         if event.line["got_us"] < latest[0]:
             yield f"seq {seq} was answered before seq {latest[1]} was asked for"
@@ -138,6 +141,8 @@ class Model:
             if event.kind == "team":
                 members = event.line["members"]
                 self._no_access = {m["user_id"] for m in members if not m["credits_access"]}
+            elif event.kind == "expiry":
+                yield from self._end_lots(event.line, seq)
             elif event.it is not None:
                 for problem in self._apply(event, event.it, self._times.get(seq, 0)):
                     yield f"seq {seq}, {event.name}: {problem}"
@@ -220,6 +225,15 @@ class Model:
         used = sum(amount for _, amount in inside.values())
         if used > limit["limit"]:
             yield f"{used} in {limit['length_ms']} ms, the limit is {limit['limit']}"
+
+    def _end_lots(self, line: Line, seq: int) -> Iterator[str]:
+        """What lots whose time is over had left is booked as expired, all of it (SEM-22)."""
+        for ended in line["ended"]:
+            lot = (CREDITS, ended["lot"])
+            if ended["nanos"] != self._available[lot] or self._ends[lot] > self._times[seq]:
+                yield f"seq {seq}: {ended} ended, {self._available[lot]} until {self._ends[lot]}"
+            self._available[lot] -= ended["nanos"]
+            self._expired[lot] += ended["nanos"]
 
     def _stays(self, it: Reservation, line: Line, at_ms: int) -> None:
         """What is left in a window that ends, after a settlement or an expiry."""

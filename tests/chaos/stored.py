@@ -6,8 +6,8 @@ partition of a team; here they are found by their endings.
 - `team:<team>`: HASH with `seq` (changes), `entry` (ledger entries), `due_ms` and the document.
 - `holds:<team>`, `purge:<team>`: ZSETs of reservation ids, of live holds by expiry and of all
   other records by the time at which they may go.
-- `res:<digest>`: HASH, one record: `id`, `state` (1 held, 2 committed, 3 released, 4 expired),
-  `expire`, `seq`, `commit_seq`, `refund_seq`, `expire_seq`, and amounts.
+- `res:<digest>`: HASH, one record under short names (`WORDS`); `state` is 1 held, 2 committed, 3
+  released, 4 expired. An id may lie in two fields; `refund_seq` is that of the first refund.
 - `win:<team>:<seat>:<allowance>:<unit>:<kind>:<length>:<anchor>`: HASH with `total` (which
   includes `held`), `held`, `oldest`, and in sliding windows the slices by number.
 - `credits:<team>:…`, `wallet:<team>:…`: `order` is a ZSET of "<purchased>:<lot>" by expiry, of lots
@@ -29,6 +29,12 @@ from redis import Redis
 STATES = {1: "HELD", 2: "COMMITTED", 3: "RELEASED", 4: "EXPIRED"}
 PARTS = ("available", "held", "consumed", "expired", "revoked")
 POOLS = {2: "credits", 3: "wallet"}
+WORDS = {
+    **{"s": "state", "x": "expire", "p": "cost", "A": "actual", "W": "written_off", "L": "late"},
+    **{"B": "refunded", "q": "seq", "Q": "commit_seq", "X": "expire_seq", "F": "release_seq"},
+    "sq1": "refund_seq",
+}
+"""What the short names of a record's fields mean; a field that would be 0 is not there."""
 
 
 @dataclass(slots=True)
@@ -182,8 +188,9 @@ class Store:
         """A reservation id names its team after its version."""
         for key in self.keys(f"{prefix}res:*"):
             facts = self.hash(key)
-            if facts["id"].split(".")[1] == team:
-                yield facts["id"], facts
+            name = facts["i"] + facts.get("j", "")
+            if name.split(".")[1] == team:
+                yield name, {word: facts[short] for short, word in WORDS.items() if short in facts}
 
     def _ledger(self, prefix: str, team: str) -> Iterator[Entry]:
         for _, flat in self("XRANGE", f"{prefix}ledger", "-", "+"):

@@ -57,7 +57,7 @@ def _drop_an_entry(store: Store, prefix: str) -> None:
 
 def _drop_a_record(store: Store, prefix: str) -> None:
     records = store.keys(f"{prefix}res:*")
-    store("DEL", next(key for key in records if store.hash(key)["id"].split(".")[1] == "red"))
+    store("DEL", next(key for key in records if store.hash(key)["i"].split(".")[1] == "red"))
 
 
 def _count_twice(store: Store, prefix: str) -> None:

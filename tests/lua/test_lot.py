@@ -93,3 +93,10 @@ def test_a_return_goes_to_its_lot_unless_that_has_ended(
 @pytest.mark.parametrize("lot_id", ["lot", "a:b", "0"])
 def test_a_member_names_its_lot(lot_id: str) -> None:
     assert _LUA.call(_LOT.id, f"{NOW_MS:013d}:{lot_id}") == lot_id
+
+
+@pytest.mark.parametrize(("expire_ms", "score"), [(NOW_MS, NOW_MS), (1, 1), (0, "+inf")])
+def test_lots_lie_in_the_order_by_their_end_and_those_without_one_last(
+    expire_ms: int, score: object
+) -> None:
+    assert _LUA.call(_LOT.score, expire_ms) == score

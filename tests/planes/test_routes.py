@@ -9,6 +9,7 @@ from quotasvc.domain.outcome import DenialReason
 from quotasvc.planes.identity import Identity
 from quotasvc.planes.routes import Routes
 from tests.support.catalogs import catalog
+from tests.support.clock import DAY, START_MS
 from tests.support.people import key, member, seat, team
 
 POLICY = catalog()
@@ -19,41 +20,61 @@ IDENTITY = Identity(team=TEAM, team_version=1, key=ANN, is_fresh=False)
 
 def test_the_same_question_has_the_same_answer() -> None:
     routes = Routes()
-    first = routes.find(POLICY, IDENTITY, "text/a")
+    first = routes.find(POLICY, IDENTITY, "text/a", START_MS)
     assert isinstance(first, Route)
-    assert routes.find(POLICY, IDENTITY, "text/a") is first
+    assert routes.find(POLICY, IDENTITY, "text/a", START_MS) is first
 
 
 def test_any_new_version_is_another_question() -> None:
     # given a route, and a version of the team in which the seat is gone
     routes = Routes()
-    first = routes.find(POLICY, IDENTITY, "text/a")
+    first = routes.find(POLICY, IDENTITY, "text/a", START_MS)
     later = replace(IDENTITY, team=replace(TEAM, seats=()), team_version=2)
     # then the old answer is not given for it, nor for another catalog, key or resource
-    found = routes.find(POLICY, later, "text/a")
+    found = routes.find(POLICY, later, "text/a", START_MS)
     assert isinstance(found, Route)
     assert found.seat is None
-    assert routes.find(catalog(version="newer001"), IDENTITY, "text/a") is not first
-    assert routes.find(POLICY, IDENTITY, "image/a") is not first
+    assert routes.find(catalog(version="newer001"), IDENTITY, "text/a", START_MS) is not first
+    assert routes.find(POLICY, IDENTITY, "image/a", START_MS) is not first
     other = replace(IDENTITY, key=key(2, "ann", payg=True))
-    assert routes.find(POLICY, other, "text/a") is not first
+    assert routes.find(POLICY, other, "text/a", START_MS) is not first
 
 
 def test_early_reasons_are_not_remembered() -> None:
     routes = Routes(routes_max=1)
-    first = routes.find(POLICY, IDENTITY, "text/a")
+    first = routes.find(POLICY, IDENTITY, "text/a", START_MS)
     for number in range(3):
-        assert routes.find(POLICY, IDENTITY, f"no/{number}") is DenialReason.UNKNOWN_RESOURCE
-    assert routes.find(POLICY, IDENTITY, "text/a") is first
+        assert (
+            routes.find(POLICY, IDENTITY, f"no/{number}", START_MS) is DenialReason.UNKNOWN_RESOURCE
+        )
+    assert routes.find(POLICY, IDENTITY, "text/a", START_MS) is first
 
 
 def test_no_more_routes_are_kept_than_may_be() -> None:
     # given room for two
     routes = Routes(routes_max=2)
-    first = routes.find(POLICY, IDENTITY, "text/a")
-    routes.find(POLICY, IDENTITY, "image/a")
+    first = routes.find(POLICY, IDENTITY, "text/a", START_MS)
+    routes.find(POLICY, IDENTITY, "image/a", START_MS)
     # when a third is asked for, then they are worked out anew, with the same answer
-    routes.find(POLICY, IDENTITY, "vlm/a")
-    again = routes.find(POLICY, IDENTITY, "text/a")
+    routes.find(POLICY, IDENTITY, "vlm/a", START_MS)
+    again = routes.find(POLICY, IDENTITY, "text/a", START_MS)
     assert again is not first
+    assert again == first
+
+
+def test_a_route_is_asked_for_anew_once_its_seat_has_ended() -> None:
+    # given a seat that is paid until tomorrow (SEM-42)
+    routes, until_ms = Routes(), START_MS + DAY
+    ending = replace(TEAM.seats[0], paid_until_ms=until_ms, renews=False)
+    identity = replace(IDENTITY, team=replace(TEAM, seats=(ending,)))
+    first = routes.find(POLICY, identity, "text/a", START_MS)
+    assert isinstance(first, Route)
+    assert first.seat == ending
+    # then the same route is good up to that moment, and not at it
+    assert routes.find(POLICY, identity, "text/a", until_ms - 1) is first
+    later = routes.find(POLICY, identity, "text/a", until_ms)
+    assert isinstance(later, Route)
+    assert later.seat is None
+    # and a clock that steps back finds the seat again
+    again = routes.find(POLICY, identity, "text/a", until_ms - 1)
     assert again == first

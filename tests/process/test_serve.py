@@ -82,7 +82,7 @@ def test_another_installation_has_other_keys(service: Service, tmp_path: Path) -
 
 
 def test_no_secret_is_in_the_log_nor_in_the_data_directory(service: Service) -> None:
-    """A17, E4: keys are kept as keyed hashes; MAC key and pepper in their own file only."""
+    """A17: keys are kept as keyed hashes; MAC key and pepper in their own file only."""
     service.start("--log", "text")
     keys = service.demo_keys()
     for key_id, key in keys.items():

@@ -15,7 +15,7 @@ from tests.support.scripts import COUNT, ECHO, SMALL_SCRIPTS, write_lua
 @pytest.fixture
 async def store(endpoint: Endpoint) -> Endpoint:
     """The session's real store, without data and scripts. Leave its settings as they are."""
-    await ask(endpoint, ("FLUSHALL",), ("SCRIPT", "FLUSH"), within_s=10)
+    await ask(endpoint, ("FLUSHALL",), ("FUNCTION", "FLUSH"), within_s=10)
     return endpoint
 
 

@@ -120,3 +120,20 @@ async def test_an_overrun_over_the_weeks_end_is_refunded_to_both_windows(
     # then each window gives back what it was charged
     assert await quota.window("general/five_hour") == (0, 0)
     assert await quota.window("general/week") == (0, 0)
+
+
+async def test_parts_of_a_refund_take_what_came_beyond_the_hold_first(
+    quota: Quota, clock: Clock
+) -> None:
+    # SEM-29, S5: given 50 held last week, and 20 more of this week
+    await quota.team(access=False)
+    clock.now_ms = MONDAY_MS - MINUTE
+    reservation = await quota.reserve(50)
+    clock.now_ms = MONDAY_MS + MINUTE
+    await quota.commit(reservation, 70)
+    # when 15 go back, then 10, then 5: the week gives back its 20, and then nothing
+    for number, (part, week) in enumerate(((15, 5), (10, 0), (5, 0))):
+        await quota.refund(reservation, f"f{number}", amount_nanos=part * CREDIT)
+        assert await quota.window("general/week") == (week, 0)
+    # and the five hours have given back each part
+    assert await quota.window("general/five_hour") == (40, 0)

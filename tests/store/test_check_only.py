@@ -10,7 +10,7 @@ import pytest
 from quotasvc.domain.faults import InvalidArgument
 from quotasvc.domain.outcome import Allowed, DenialReason, Denied
 from quotasvc.domain.unit import Usage
-from quotasvc.planes.decision import Ask
+from quotasvc.planes.ask import Ask
 from tests.support.clock import MINUTE, Clock
 from tests.support.quota import Quota
 

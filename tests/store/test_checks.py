@@ -182,14 +182,14 @@ async def test_settings_that_may_not_be_read_must_be_waived(
 
 async def test_a_store_without_scripts_is_refused(executor: Executor, store: Endpoint) -> None:
     # given a user who may load scripts but not run them
-    rights = ("on", ">secret", "~*", "+@all", "-evalsha")
+    rights = ("on", ">secret", "~*", "+@all", "-fcall")
     await executor.call("ACL", "SETUSER", "silent", *rights, deadline=soon())
     login = replace(store, username="silent", password="secret")
     async with connected(login, CHECK_SCRIPTS) as silent:
         report = await check(silent)
     await executor.call("ACL", "DELUSER", "silent", deadline=soon())
     assert refusals(report) == ["scripts", "marker"]
-    assert "evalsha" in named(report, "scripts").detail
+    assert "fcall" in named(report, "scripts").detail
 
 
 # Another store than ours.

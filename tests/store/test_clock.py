@@ -11,9 +11,10 @@ from quotasvc.domain.outcome import Denied
 from quotasvc.domain.reservation import State
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.patience import Patience
-from quotasvc.store.decision import Answer
+from quotasvc.store.answer import Answer
 from quotasvc.store.executor import Executor
 from quotasvc.store.table import Code
+from tests.support.books import Books
 from tests.support.catalogs import FIVE_HOURS
 from tests.support.clock import DAY, HOUR, MINUTE, SECOND, START_MS, Clock
 from tests.support.quota import TEAM, Quota
@@ -164,19 +165,24 @@ async def test_reaping_beside_midnight_goes_by_the_stores_clock(
 async def test_reaping_a_hold_of_yesterday_leaves_today_alone(
     executor: Executor, clock: Clock
 ) -> None:
-    # given two holds over midnight, of which one ends before it
+    # given two holds over midnight
     quota = service(executor, clock, 5 * SECOND)
     await quota.team(access=False)
-    clock.now_ms = MIDNIGHT_MS - 10 * MINUTE - 8 * SECOND
-    await quota.reserve(resource="image/a", usage=Usage.of(images=4))
+    clock.now_ms = MIDNIGHT_MS - 10 * MINUTE + 2 * SECOND
+    first = await quota.reserve(resource="image/a", usage=Usage.of(images=4))
     clock.advance(MINUTE)
     other = await quota.reserve(resource="image/a", usage=Usage.of(images=1))
     # and usage of today, by the other's commit
     clock.now_ms = MIDNIGHT_MS + SECOND
     await quota.settle(other, Usage.of(images=3))
     # when a sweeper for which it is yesterday still reaps the first
-    assert await quota.reaper.reap(TEAM, quota.clock(), quota.deadline) == 1
+    clock.now_ms = MIDNIGHT_MS + 3 * SECOND
+    assert quota.clock() < MIDNIGHT_MS
+    await quota.reaper._expire(first.reservation_id, quota.clock(), quota.deadline)
     # then today's stays as it is
+    found = await quota.decisions.get_reservation(first.reservation_id, quota.deadline)
+    assert found.state is State.EXPIRED
+    assert (await Books.read(executor)).team(TEAM).holds == {}
     assert await quota.window("images/day") == (2, 0)
 
 
@@ -253,7 +259,7 @@ async def test_usage_from_a_clock_far_ahead_counts_until_that_time_has_passed(
 async def test_a_calendar_that_never_agrees_is_given_up(quota: Quota) -> None:
     # given answers that ask for another compile again and again (SEM-16)
     patience = Patience()
-    stale = Answer(code=Code.STALE, now_ms=7)
+    stale = Answer(code=Code.STALE, now_ms=7, seq=0)
     # then three are granted, and the fourth is refused
     for _ in range(3):
         assert await patience.go_on(quota.reaper, TEAM, stale, quota.deadline) == 7
@@ -266,7 +272,7 @@ async def test_a_store_that_always_asks_for_a_reap_is_given_up(quota: Quota) -> 
     # given a store that never gets done, because holds keep ending while others are reaped
     await quota.team()
     patience = Patience()
-    reap = Answer(code=Code.REAP, now_ms=START_MS)
+    reap = Answer(code=Code.REAP, now_ms=START_MS, seq=0)
     for _ in range(50):
         assert await patience.go_on(quota.reaper, TEAM, reap, quota.deadline) == START_MS
     # when the call's time is over, then it is given up (SEM-16: within the deadline)
@@ -276,6 +282,6 @@ async def test_a_store_that_always_asks_for_a_reap_is_given_up(quota: Quota) -> 
 
 
 async def test_an_answer_that_no_script_gives_is_corrupt(quota: Quota) -> None:
-    answer = Answer(code=Code.PURGED, now_ms=START_MS)
+    answer = Answer(code=Code.PURGED, now_ms=START_MS, seq=0)
     with pytest.raises(Corrupt, match="PURGED"):
         await Patience().go_on(quota.reaper, TEAM, answer, quota.deadline)

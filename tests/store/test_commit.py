@@ -8,7 +8,7 @@ from quotasvc.domain.faults import FailedPrecondition, InvalidArgument, NotFound
 from quotasvc.domain.outcome import Committed
 from quotasvc.domain.reservation import Payer, Reservation, State
 from quotasvc.domain.unit import Usage
-from quotasvc.planes.decision import Settle
+from quotasvc.planes.ask import Settle
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, Clock

@@ -9,7 +9,7 @@ import pytest
 
 from quotasvc.domain.faults import FailedPrecondition
 from quotasvc.domain.outcome import Allowed, Committed, Denied, Refunded
-from quotasvc.planes.decision import Ask
+from quotasvc.planes.ask import Ask
 from tests.support.catalogs import CREDIT
 from tests.support.clock import MINUTE, Clock
 from tests.support.quota import Quota

@@ -203,7 +203,7 @@ async def test_a_script_that_the_server_forgot_is_loaded_and_runs_once(
 ) -> None:
     async with connected(store, scripts) as executor:
         # given a server that has dropped all scripts
-        await executor.call("SCRIPT", "FLUSH", deadline=soon())
+        await executor.call("FUNCTION", "FLUSH", deadline=soon())
         # when many calls of one script arrive together
         calls = [executor.run(COUNT, ("counter",), (), soon()) for _ in range(20)]
         counts = [count for (count,) in await asyncio.gather(*calls)]
@@ -216,7 +216,7 @@ async def test_a_script_is_not_run_for_a_caller_that_has_gone(
     store: Endpoint, scripts: ScriptSet
 ) -> None:
     async with connected(store, scripts) as executor:
-        await executor.call("SCRIPT", "FLUSH", deadline=soon())
+        await executor.call("FUNCTION", "FLUSH", deadline=soon())
         # given a call that has left
         call = asyncio.create_task(executor.run(COUNT, ("counter",), (), soon()))
         await asyncio.sleep(0)
@@ -237,8 +237,8 @@ async def test_a_script_that_cannot_be_loaded_is_not_tried_for_ever(
     async with connected(login, scripts) as executor:
         await ask(
             store,
-            ("ACL", "SETUSER", "runner", "-script|load"),
-            ("SCRIPT", "FLUSH"),
+            ("ACL", "SETUSER", "runner", "-function|load"),
+            ("FUNCTION", "FLUSH"),
             within_s=5,
         )
         # when the script is gone

@@ -15,7 +15,7 @@ from quotasvc.domain.faults import Fault
 from quotasvc.domain.outcome import Allowed, Committed
 from quotasvc.domain.team import Role
 from quotasvc.domain.unit import Usage
-from quotasvc.planes.decision import Ask
+from quotasvc.planes.ask import Ask
 from quotasvc.store import keys
 from quotasvc.store.executor import Executor
 from tests.support.catalogs import catalog

@@ -16,14 +16,13 @@ from tests.support.books import Books
 from tests.support.catalogs import CREDIT, PLANS, catalog
 from tests.support.clock import DAY, HOUR, Clock
 from tests.support.quota import TEAM, Quota
-from tests.support.revoke import revoke
 
 pytestmark = pytest.mark.usefixtures("conserved")
 
 IMAGE, VIDEO = "image/a", "video/a"
 
 
-def obstacles(denial: Denial) -> list[tuple[Payer, str]]:
+def obstacles(denial: Denial) -> list[tuple[Payer | None, str]]:
     """(payer, reason) of each."""
     return [(obstacle.payer, obstacle.reason.name) for obstacle in denial.obstacles]
 
@@ -90,7 +89,7 @@ async def test_what_is_held_of_a_revoked_lot_does_not_come_back(quota: Quota) ->
     await quota.grant("lot", 10)
     await quota.reserve(10)
     assert (await quota.denied(1)).denial.only_in_flight
-    await revoke(quota, "lot")
+    assert await quota.revoke("lot")
     # then nothing can become available again
     denial = (await quota.denied(1)).denial
     assert (denial.reason, denial.only_in_flight) == (DenialReason.NO_RESOURCES, False)
@@ -234,8 +233,9 @@ async def test_waiting_is_no_remedy_for_what_time_does_not_cure(quota: Quota) ->
     ("plan_id", "tokens", "plans"),
     [
         (None, 60, ("plus", "strict", "absorb", "deny", "unlimited", "max")),
-        (None, 101, ("unlimited", "max")),
-        (None, 501, ("unlimited",)),
+        (None, 101, ("plus", "absorb", "unlimited", "max")),  # with the one credit of the lot
+        (None, 501, ("absorb", "unlimited", "max")),
+        (None, 502, ("absorb", "unlimited")),
         ("plus", 101, ("max",)),
         ("plus", 501, ()),
         ("max", 501, ()),
@@ -254,6 +254,44 @@ async def test_an_upgrade_is_to_a_larger_plan_with_room_for_the_request(
     if plans:
         verb = "Buy a seat" if plan_id is None else "Upgrade the seat"
         assert upgrades[0].message == f"{verb}: {plans[0]}."
+
+
+@pytest.mark.parametrize(("tokens", "plans"), [(60, ("max",)), (61, ())])
+async def test_an_upgrade_is_told_with_what_was_used_and_the_credits_that_would_help(
+    quota: Quota, tokens: int, plans: tuple[str, ...]
+) -> None:
+    # given 450 used, of which 100 are too many for this plan and 50 are left on the larger one,
+    # whose counter is the same (SEM-18), and 10 credits (D6)
+    await quota.team(plan="max")
+    await quota.commit(await quota.reserve(450))
+    await quota.team(plan="plus")
+    await quota.grant("lot", 10)
+    # then only what would be admitted there is promised
+    remedies = (await quota.denied(tokens)).denial.remedies
+    upgrades = [remedy.plans for remedy in remedies if remedy.kind is RemedyKind.UPGRADE]
+    assert upgrades == ([plans] if plans else [])
+
+
+@pytest.mark.parametrize(
+    ("given", "ask", "reason"),
+    [
+        ({}, {"resource": "voice/clone"}, "NOT_COVERED"),
+        ({}, {"resource": "no/such"}, "UNKNOWN_RESOURCE"),
+        ({"plan": None, "access": False}, {}, "NO_RESOURCES"),
+        ({"state": KeyState.DISABLED}, {}, "KEY_DISABLED"),
+        ({"state": KeyState.DELETED}, {}, "KEY_INVALID"),
+    ],
+)
+async def test_a_denial_without_a_look_at_balances_carries_the_teams_seq(
+    quota: Quota, given: dict[str, Any], ask: dict[str, Any], reason: str
+) -> None:
+    # given a team that has lived a little (D7)
+    await quota.team()
+    await quota.commit(await quota.reserve(1))
+    await quota.team(**given)
+    denied = await quota.denied(**ask)
+    assert denied.denial.reason is DenialReason[reason]
+    assert denied.seq == (await Books.read(quota.executor)).team(TEAM).counters["seq"]
 
 
 async def test_a_plan_that_is_not_sold_or_does_not_include_it_is_no_upgrade(

@@ -119,7 +119,7 @@ async def test_a_demoted_store_is_left_for_whoever_is_behind_the_address_now(
         ("MISCONF Errors writing to the AOF file", StoreUnavailable),
         ("CLUSTERDOWN The cluster is down", StoreUnavailable),
         ("READONLY You can't write against a read only replica.", StoreDemoted),
-        ("NOSCRIPT No matching script.", ScriptUnknown),
+        ("ERR Function not found", ScriptUnknown),
         ("OOM command not allowed", StoreFull),
         ("CORRUPT lot free is not a whole number", Corrupt),
         ("WRONGTYPE Operation against a key", Corrupt),
@@ -181,7 +181,7 @@ async def test_a_script_that_does_not_compile_is_told_at_start(
     script = Script(name="probe")
     scripts = load_scripts([script], root=write_lua(tmp_path, {"probe": "return {"}))
     executor = Executor(store, scripts, chance=Random(1))
-    with pytest.raises(StoreUnavailable, match="rror compiling script"):
+    with pytest.raises(StoreUnavailable, match="rror compiling function"):
         await executor.start(soon(0.2))
     await executor.close()
 

@@ -124,14 +124,14 @@ async def test_reaping_twice_gives_back_once(quota: Quota, clock: Clock) -> None
     await quota.reserve(30)
     await quota.reserve(40)
     clock.advance(HOLD_MS)
-    ids = await quota.store.due_holds(TEAM, clock(), quota.deadline)
+    ids = await quota.agenda.due_holds(TEAM, clock(), quota.deadline)
     assert len(ids) == 2
     await quota.reap()
     # when the second comes to the same holds
     for reservation_id in ids:
         await quota.reaper._expire(reservation_id, clock(), quota.deadline)
     # then nothing is left for it, and nothing to do
-    assert await quota.store.due_holds(TEAM, clock(), quota.deadline) == ()
+    assert await quota.agenda.due_holds(TEAM, clock(), quota.deadline) == ()
     assert await quota.window() == (0, 0)
 
 
@@ -221,7 +221,7 @@ async def test_a_service_with_another_catalog_reaps_by_that_of_the_hold(
 async def due(quota: Quota) -> tuple[tuple[str, ...], float | None]:
     """The teams of the partition that are due by now, and when this one is."""
     partition = keys.partition(TEAM)
-    teams = await quota.store.due_teams(partition, quota.clock(), quota.deadline)
+    teams = await quota.agenda.due_teams(partition, quota.clock(), quota.deadline)
     return teams, (await Books.read(quota.executor)).team(TEAM).due_ms
 
 
@@ -260,6 +260,6 @@ async def test_a_team_without_holds_is_due_when_its_first_record_may_leave(
 
 async def test_the_store_counts_what_is_due_some_day(quota: Quota) -> None:
     await quota.team()
-    assert await quota.store.holds_live(keys.partition(TEAM), quota.deadline) == 0
+    assert await quota.agenda.holds_live(keys.partition(TEAM), quota.deadline) == 0
     await quota.reserve(1)
-    assert await quota.store.holds_live(keys.partition(TEAM), quota.deadline) == 1
+    assert await quota.agenda.holds_live(keys.partition(TEAM), quota.deadline) == 1

@@ -13,20 +13,33 @@ from quotasvc.planes.usage import Subject
 from quotasvc.store.endpoint import Endpoint
 from quotasvc.store.executor import Executor
 from quotasvc.store.scripts import ScriptSet, StitchedScript
+from quotasvc.store.stitcher import NAME
 from quotasvc.store.table import SCRIPTS
 from quotasvc.store.usage import LotInfo
 from tests.support.clock import Clock
 from tests.support.embedded import soon
 from tests.support.quota import TEAM, Quota
 
+NONSENSE = (
+    "",
+    "7, 7, 7, 7",
+    "99, 7, 7",
+    "1, 2, {{1}}, {}, {}",
+    "2, 7, 7, {}, 1, 2, 3",
+    "2, 7, 7, {}, 1, 2, 3, {}",
+    "1, 7, 7, {{1}}, {}, {}, 0",
+)
 
-@pytest.fixture(params=["{ARGV[1], 7, 7, 7}", "{ARGV[1]}", "{ARGV[1], 1, 2, {{1}}, {}, {}}"])
+
+@pytest.fixture(params=NONSENSE)
 async def foreign(
     request: pytest.FixtureRequest, quota: Quota, endpoint: Endpoint, clock: Clock
 ) -> AsyncIterator[Quota]:
     """A service on the same team, all of whose scripts echo the nonce and then talk nonsense."""
     await quota.team()
-    scripts = (StitchedScript.of(script, f"#!lua\nreturn {request.param}") for script in SCRIPTS)
+    answer = f"{{words[1], {request.param}}}"
+    text = f'redis.register_function("{NAME}", function(keys, words) return {answer} end)'
+    scripts = (StitchedScript.of(script, text) for script in SCRIPTS)
     executor = Executor(endpoint, ScriptSet(scripts), chance=Random(2))
     await executor.start(soon())
     yield Quota(executor, clock)
@@ -40,9 +53,14 @@ async def test_an_answer_of_no_known_shape_is_corrupt(foreign: Quota) -> None:
     calls = (
         foreign.reserve(1),
         foreign.remains(),
+        foreign.record(1),
         foreign.usage.lots(subject, foreign.deadline),
+        foreign.usage.balance(subject, foreign.deadline),
         foreign.team(),
         foreign.control.grant_lot(TEAM, Payer.CREDITS, "lot", info, foreign.deadline),
+        foreign.control.revoke_lot(TEAM, "lot", 0, foreign.deadline),
+        foreign.agenda.enter(TEAM, foreign.deadline),
+        foreign.agenda.book(TEAM, foreign.deadline),
         foreign.decisions.find_reservation(TEAM, "r1", foreign.deadline),
     )
     # then none of them is understood by chance

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from quotasvc.domain.faults import Conflict, FailedPrecondition, NotFound
-from quotasvc.domain.lot import LOTS_MAX, WALLET_LOT
+from quotasvc.domain.faults import Conflict, NotFound
+from quotasvc.domain.lot import WALLET_LOT
 from quotasvc.domain.outcome import Allowed, DenialReason
 from quotasvc.domain.reservation import Payer
-from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.planes.usage import Subject
 from quotasvc.store.usage import LotInfo
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, HOUR, START_MS, Clock
+from tests.support.lots import drawn, grant
 from tests.support.quota import TEAM, Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
-
-
-async def grant(
-    quota: Quota, lot_id: str, credits: int = 1, *, purchase_ms: int, expire_ms: int | None
-) -> bool:
-    """A lot of which everything is said."""
-    info = LotInfo(
-        origin="top_up",
-        granted=credits * CREDIT,
-        purchase_ms=purchase_ms,
-        grant_ms=purchase_ms,
-        expire_ms=expire_ms,
-    )
-    return await quota.control.grant_lot(TEAM, Payer.CREDITS, lot_id, info, quota.deadline)
-
-
-def drawn(reservation: Allowed) -> list[tuple[str, int]]:
-    """(lot, whole credits) of each leg."""
-    return [(leg.source, leg.nanos // CREDIT) for leg in reservation.legs]
 
 
 # The order (SEM-21).
@@ -121,149 +100,6 @@ async def test_expired_lots_are_skipped(quota: Quota, clock: Clock) -> None:
     assert drawn(await quota.reserve(3)) == [("new", 3)]
 
 
-# Many lots.
-
-
-@pytest.mark.parametrize("lots", [15, 16, 17, 33])
-async def test_a_draw_goes_on_over_as_many_lots_as_it_takes(quota: Quota, lots: int) -> None:
-    # given more small lots than are read at once
-    await quota.team(plan=None)
-    for number in range(lots):
-        await grant(quota, f"lot{number:02d}", purchase_ms=START_MS, expire_ms=START_MS + DAY)
-    # when nearly all are drawn and a part comes back
-    reservation = await quota.reserve(lots - 1)
-    assert drawn(reservation) == [(f"lot{number:02d}", 1) for number in range(lots - 1)]
-    await quota.commit(reservation, lots - 4)
-    # then the rest is what was not drawn, and what was drawn last
-    left = {name for name, n in (await quota.available()).items() if n}
-    assert left == {f"lot{number:02d}" for number in range(lots - 4, lots)}
-
-
-async def test_a_balance_in_a_thousand_pieces_is_not_refused(quota: Quota) -> None:
-    # given as many open lots as a pool may have, of one credit each (SEM-24)
-    await quota.team(plan=None)
-    await asyncio.gather(
-        *(
-            grant(quota, f"lot{number:04d}", purchase_ms=START_MS, expire_ms=START_MS + DAY)
-            for number in range(LOTS_MAX)
-        )
-    )
-    # when all of them are needed at once
-    reservation = await quota.reserve(LOTS_MAX)
-    assert len(reservation.legs) == LOTS_MAX
-    # then they can be held, committed and refunded
-    await quota.commit(reservation, LOTS_MAX - 1)
-    assert sum((await quota.available()).values()) == 1
-    await quota.refund(reservation, "f1")
-    assert sum((await quota.available()).values()) == LOTS_MAX
-    # and one more lot is refused while they are open
-    with pytest.raises(FailedPrecondition) as refused:
-        await grant(quota, "more", purchase_ms=START_MS, expire_ms=START_MS + DAY)
-    assert refused.value.reason == "TOO_MANY_LOTS"
-
-
-async def test_lots_that_are_wholly_held_are_open_too(quota: Quota) -> None:
-    # given a thousand lots that one hold keeps
-    await quota.team(plan=None)
-    await asyncio.gather(
-        *(
-            grant(quota, f"lot{number:04d}", purchase_ms=START_MS, expire_ms=START_MS + DAY)
-            for number in range(LOTS_MAX)
-        )
-    )
-    await quota.reserve(LOTS_MAX - 1)
-    await quota.reserve(1)
-    # then one more is refused: they may all come back (SEM-24)
-    with pytest.raises(FailedPrecondition):
-        await grant(quota, "more", purchase_ms=START_MS, expire_ms=START_MS + DAY)
-
-
-async def test_spent_and_expired_lots_leave_room_for_new_ones(quota: Quota, clock: Clock) -> None:
-    # given a thousand lots of which some are spent and the rest expires
-    await quota.team(plan=None)
-    await asyncio.gather(
-        *(
-            grant(quota, f"lot{number:04d}", purchase_ms=START_MS, expire_ms=START_MS + DAY)
-            for number in range(LOTS_MAX)
-        )
-    )
-    await quota.commit(await quota.reserve(500))
-    assert await grant(quota, "after", purchase_ms=START_MS, expire_ms=START_MS + DAY)
-    clock.advance(DAY)
-    # then a pool that is full of the past takes new lots
-    for number in range(3):
-        assert await grant(quota, f"new{number}", purchase_ms=START_MS, expire_ms=None)
-    assert drawn(await quota.reserve(2)) == [("new0", 1), ("new1", 1)]
-
-
-@pytest.mark.parametrize("more", [900, 1_000])
-async def test_an_overrun_of_a_thousand_legs_is_written_whole(quota: Quota, more: int) -> None:
-    # given a hold of a thousand lots, a thousand returned by refunds, and an overrun of them all
-    await quota.team(plan=None)
-
-    async def some(prefix: str, days: int, count: int) -> None:
-        expire_ms = START_MS + days * DAY
-        names = [f"{prefix}{number:04d}" for number in range(count)]
-        grants = [grant(quota, name, purchase_ms=START_MS, expire_ms=expire_ms) for name in names]
-        await asyncio.gather(*grants)
-
-    await some("first", 1, LOTS_MAX)
-    spent = await quota.reserve(LOTS_MAX)
-    await quota.commit(spent)
-    await some("second", 2, LOTS_MAX)
-    reservation = await quota.reserve(LOTS_MAX)
-    await quota.refund(spent, "f1")
-    # when it is committed at nearly twice as much, and refunded
-    committed = await quota.commit(reservation, LOTS_MAX + more)
-    # then every credit is charged once or written off, in answer, lots and ledger
-    charged = sum(leg.nanos for leg in committed.legs)
-    assert charged + committed.written_off_nanos == (LOTS_MAX + more) * CREDIT
-    assert charged >= LOTS_MAX * CREDIT
-    refunded = await quota.refund(reservation, "f1")
-    assert sum(leg.nanos for leg in refunded.refunded) == charged
-
-
-async def test_drained_lots_leave_the_order(quota: Quota) -> None:
-    # given lots of which most are spent
-    await quota.team(plan=None)
-    for number in range(20):
-        await quota.grant(f"lot{number}", 1)
-    await quota.commit(await quota.reserve(19))
-    # then the order holds the one with something in it: spent ones cost no decision anything
-    team = (await Books.read(quota.executor)).team(TEAM)
-    assert len(team.order(team.keys.credits)) == 1
-    assert len(team.info(team.keys.credits)) == 20
-
-
-async def test_a_pool_has_no_size_cap(quota: Quota) -> None:
-    # given lots whose sum no double could count (G7, L6, SEM-3)
-    await quota.team(plan=None)
-    for number in range(3):
-        info = LotInfo(
-            origin="grant",
-            granted=AMOUNT_MAX,
-            purchase_ms=START_MS,
-            grant_ms=START_MS,
-            expire_ms=None,
-        )
-        await quota.control.grant_lot(TEAM, Payer.CREDITS, f"lot{number}", info, quota.deadline)
-    subject = Subject(team_id=TEAM, actor_user_id="ann")
-    # when two holds take more than one lot
-    most = AMOUNT_MAX // CREDIT
-    first, second = await quota.reserve(most), await quota.reserve(most)
-    # then every nano is accounted for, and a denial does not overflow
-    credits, _ = await quota.usage.balance(subject, quota.deadline)
-    assert credits.available == 3 * AMOUNT_MAX - 2 * most * CREDIT
-    assert credits.held == 2 * most * CREDIT
-    third = await quota.reserve(most)
-    denied = await quota.denied(most)
-    assert denied.denial.only_in_flight
-    for reservation in (first, second, third):
-        await quota.commit(reservation, 1)
-    credits, _ = await quota.usage.balance(subject, quota.deadline)
-    assert (credits.held, credits.settled) == (0, 3 * CREDIT)
-
-
 # Balances.
 
 
@@ -333,5 +169,5 @@ async def test_a_grant_is_a_ledger_entry(quota: Quota) -> None:
     entry = (await Books.read(quota.executor)).team(TEAM).entries[-1]
     assert entry.kind == "grant"
     assert entry.first["lot"] == f"{START_MS:013d}:lot"
-    assert (entry.first["pool"], entry.first["nanos"]) == ("2", str(5 * CREDIT))
+    assert (entry.first["pool"], entry.first["granted"]) == ("2", str(5 * CREDIT))
     assert entry.first["expire"] == str(START_MS + DAY)

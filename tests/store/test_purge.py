@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from quotasvc.domain.faults import NotFound
-from quotasvc.domain.reservation import State
+from quotasvc.domain.reservation import State, request_digest
 from quotasvc.store import keys
 from quotasvc.store.executor import Executor
+from quotasvc.store.table import Code
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT, catalog
 from tests.support.clock import DAY, MINUTE, Clock
@@ -97,6 +98,18 @@ async def test_a_late_commit_gives_its_record_another_day(quota: Quota, clock: C
     assert await purge(quota) == 1
 
 
+async def test_a_report_is_known_for_25_hours(quota: Quota, clock: Clock) -> None:
+    # SEM-31, S7: given usage that was recorded
+    await quota.team()
+    await quota.record(7, request_id="u1")
+    # then the same report is answered again, not charged again, up to an hour after a day
+    clock.advance(DAY + 60 * MINUTE - 1)
+    assert await purge(quota) == 0
+    assert (await quota.record(7, request_id="u1")).committed.replayed
+    clock.advance(1)
+    assert await purge(quota) == 1
+
+
 async def test_a_request_id_that_comes_again_after_the_purge_is_a_new_request(
     quota: Quota, clock: Clock
 ) -> None:
@@ -150,14 +163,15 @@ async def test_a_purge_comes_never_early(quota: Quota, clock: Clock) -> None:
 async def test_purging_twice_is_harmless(quota: Quota, clock: Clock) -> None:
     # given a record that may leave, and two sweepers that found it
     await quota.team()
-    await quota.commit(await quota.reserve(40))
+    await quota.commit(await quota.reserve(40, request_id="once"))
     clock.advance(DAY)
-    [reservation_id] = await quota.store.due_records(TEAM, clock(), quota.deadline)
+    [reservation_id] = await quota.agenda.due_records(TEAM, clock(), quota.deadline)
     assert await purge(quota) == 1
     # when the second asks for it
-    target = await quota.reaper._target_of(reservation_id, clock(), quota.deadline)
+    digest = request_digest(TEAM, "once")
     before = await quota.dump()
-    await quota.store.purge(target, quota.deadline)
+    answer = await quota.agenda.purge(TEAM, reservation_id, digest, quota.deadline)
+    assert answer.code is Code.UNKNOWN
     # then nothing happens
     assert await quota.dump() == before
 

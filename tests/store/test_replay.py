@@ -15,7 +15,7 @@ from quotasvc.domain.outcome import Allowed, DenialReason, Denied
 from quotasvc.domain.reservation import State
 from quotasvc.domain.team import KeyState
 from quotasvc.domain.unit import Usage
-from quotasvc.planes.decision import Ask
+from quotasvc.planes.ask import Ask
 from quotasvc.store.executor import Executor
 from tests.support.catalogs import CREDIT, PLANS, catalog
 from tests.support.clock import MINUTE, Clock

@@ -8,7 +8,9 @@ from quotasvc.domain.catalog import Catalog, Window, WindowKind
 from quotasvc.domain.faults import InvalidArgument, NotFound
 from quotasvc.domain.outcome import DenialReason
 from quotasvc.domain.reservation import Payer, State
+from quotasvc.domain.team import Role
 from quotasvc.domain.unit import AMOUNT_MAX, Usage
+from quotasvc.planes.ask import GiveBack, Settle
 from quotasvc.store.executor import Executor
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT, TEXT, allowance, catalog, plan
@@ -210,7 +212,9 @@ async def test_a_forged_id_is_not_found(quota: Quota, text: str) -> None:
     await quota.team()
     for call in (
         quota.decisions.get_reservation(text, quota.deadline),
-        quota.decisions.refund(text, "", quota.deadline),
+        quota.decisions.refund(text, GiveBack(refund_id=""), quota.deadline),
+        quota.decisions.extend(text, None, quota.deadline),
+        quota.decisions.commit(text, Settle(usage=None, attributes=(), outcome=1), quota.deadline),
     ):
         with pytest.raises(NotFound):
             await call
@@ -233,13 +237,13 @@ async def scripts_run(quota: Quota) -> int:
     """How many scripts the store has run."""
     found = await quota.executor.call("INFO", "commandstats", deadline=quota.deadline)
     assert isinstance(found, bytes)
-    [line] = [line for line in found.splitlines() if line.startswith(b"cmdstat_evalsha:")]
+    [line] = [line for line in found.splitlines() if line.startswith(b"cmdstat_fcall:")]
     return int(line.partition(b"calls=")[2].partition(b",")[0])
 
 
 async def test_a_decision_is_one_script(quota: Quota) -> None:
-    # given a service that knows the team
-    await quota.team()
+    # given a service that knows the team, whose member is told of no upgrades: those are looked for
+    await quota.team(role=Role.READER)
     await quota.grant("lot", 50)
     committed, released = await quota.reserve(10), await quota.reserve(10)
     # then each call runs one script, whatever comes of it
@@ -249,6 +253,7 @@ async def test_a_decision_is_one_script(quota: Quota) -> None:
         lambda: quota.commit(committed, 5),
         lambda: quota.refund(released),
         lambda: quota.refund(committed, "f1"),
+        lambda: quota.record(5),
         lambda: quota.reserve(10, request_id="", check_only=True),
     )
     for call in calls:

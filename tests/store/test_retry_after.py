@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 import pytest
 
 from quotasvc.domain.catalog import AlignedPeriod, Catalog, Straddle, Window, WindowKind
-from quotasvc.domain.outcome import Allowed, DenialReason, Denied
+from quotasvc.domain.outcome import Allowed, DenialReason
 from quotasvc.domain.unit import Usage
-from quotasvc.planes.decision import Ask
 from quotasvc.store.executor import Executor
 from tests.support.catalogs import CREDIT, FIVE_HOURS, TEXT, WEEK, allowance, catalog, plan
 from tests.support.clock import DAY, HOUR, MINUTE, Clock
+from tests.support.exact import assert_exact
 from tests.support.quota import Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
@@ -22,20 +21,6 @@ pytestmark = pytest.mark.usefixtures("conserved")
 async def use(quota: Quota, tokens: int) -> None:
     """Usage that is there to stay."""
     await quota.commit(await quota.reserve(tokens))
-
-
-async def assert_exact(quota: Quota, clock: Clock, denied: Denied, ask: Ask) -> int:
-    """The request passes after `retry_after`, and not a millisecond before. Returns it."""
-    retry_after_ms = denied.denial.retry_after_ms
-    assert retry_after_ms is not None
-    assert not denied.denial.only_in_flight
-    start_ms, check = clock(), replace(ask, check_only=True, request_id="")
-    clock.now_ms = start_ms + retry_after_ms - 1
-    assert isinstance(await quota.decide(check), Denied)
-    clock.now_ms = start_ms + retry_after_ms
-    assert isinstance(await quota.decide(check), Allowed)
-    clock.now_ms = start_ms
-    return retry_after_ms
 
 
 @pytest.mark.parametrize("need", [1, 30, 31, 60, 61, 100])

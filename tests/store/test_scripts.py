@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum, IntEnum
 from importlib.resources import files
@@ -14,10 +15,9 @@ from quotasvc.store.declaration import Constants
 from quotasvc.store.endpoint import Endpoint
 from quotasvc.store.executor import Reply
 from quotasvc.store.faults import ScriptBroken
-from quotasvc.store.resp import Word
-from quotasvc.store.scripts import Arg, Build, Script, ScriptSet, load_scripts
+from quotasvc.store.scripts import Arg, Build, Script, load_scripts
 from tests.support.embedded import connected, soon
-from tests.support.scripts import write_lua
+from tests.support.scripts import run, write_lua
 
 CLOCK = (files("quotasvc.store") / "lua/lib/clock.lua").read_text()
 CLOCK_FIXED = (files("quotasvc.store") / "lua/lib/clock_fixed.lua").read_text()
@@ -42,76 +42,54 @@ def stitched(root: Path, script: Script, sources: Mapping[str, str]) -> str:
     return scripts[script].text
 
 
-async def run(
-    endpoint: Endpoint, scripts: ScriptSet, script: Script, keys: tuple[str, ...] = (), *args: Word
-) -> list[Reply]:
-    """One call on a connection of its own."""
-    async with connected(endpoint, scripts) as executor:
-        return await executor.run(script, keys, args, soon())
+async def test_what_a_script_is_made_of_is_run_once_and_not_at_every_call(
+    store: Endpoint, tmp_path: Path
+) -> None:
+    # given a module that counts how often it is run, and one that is required twice
+    sources = {
+        "lib/count": "local count = {runs = 0}\ncount.runs = count.runs + 1\nreturn count",
+        "lib/twice": 'local count = require("lib.count")\nreturn count',
+        "probe": 'local count = require("lib.count")\nlocal twice = require("lib.twice")\n'
+        "twice.calls = (twice.calls or 0) + 1\nreturn {count.runs, count.calls}",
+    }
+    script = Script(name="probe")
+    scripts = load_scripts([script], root=write_lua(tmp_path, sources))
+    # then it was run when the server loaded it, and by none of three calls
+    async with connected(store, scripts) as executor:
+        found = [await executor.run(script, (), (), soon()) for _ in range(3)]
+    assert found == [[1, 1], [1, 2], [1, 3]]
 
 
-async def test_keys_and_arguments_arrive_under_their_names(store: Endpoint, tmp_path: Path) -> None:
-    # given a script of every kind of parameter
-    script = Script(
-        name="probe",
-        keys=("team", "record"),
-        rest_keys="windows",
-        args=(Arg("amount"), Arg("who", str)),
-        rest_args=Arg("limits"),
+def test_a_library_has_one_function_of_its_own_name(tmp_path: Path) -> None:
+    script = Script(name="probe", flags=("no-writes", "allow-stale"))
+    root = write_lua(tmp_path, {"probe": "return {1}"})
+    [stitched_script] = load_scripts([script], root=root)
+    text, name = stitched_script.text, stitched_script.function
+    # then its first line names the library, and its last registers the function
+    assert text.startswith(f"#!lua name={name}\n-- probe: stitched")
+    assert re.search(
+        rf'redis\.register_function\{{\s*function_name = "{name}", callback = entry, '
+        r'flags = {"no-writes", "allow-stale"}\s*}\s*$',
+        text,
     )
-    source = """
-        return {KEY.record, KEY.team, KEY.windows, ARG.who, ARG.amount + 1, ARG.limits}
-    """
-    scripts = load_scripts([script], root=write_lua(tmp_path, {"probe": source}))
-    # when it runs
-    reply = await run(store, scripts, script, ("t", "r", "w1", "w2"), 41, "me", 5, 6, 7)
-    # then every name holds what was sent in its place, and the nonce is gone
-    assert reply == [b"r", b"t", [b"w1", b"w2"], b"me", 42, [5, 6, 7]]
+    assert re.fullmatch("probe_[0-9a-f]{16}", name)
+    # and is of use to the server beside all others: any change of the text is another function
+    write_lua(tmp_path, {"probe": "return {2}"})
+    assert [other.function for other in load_scripts([script], root=root)] != [name]
 
 
-async def test_further_texts_arrive_as_a_list(store: Endpoint, tmp_path: Path) -> None:
-    script = Script(name="probe", rest_args=Arg("ids", str))
-    scripts = load_scripts([script], root=write_lua(tmp_path, {"probe": "return ARG.ids"}))
-    assert await run(store, scripts, script, (), "a", 1) == [b"a", b"1"]
-    assert await run(store, scripts, script) == []
-
-
-@pytest.mark.parametrize("number", [0, 2**53 - 1, -(2**53 - 1)])
-async def test_whole_numbers_arrive_exactly(store: Endpoint, tmp_path: Path, number: int) -> None:
-    script = Script(name="probe", args=(Arg("n"),), rest_args=Arg("more"))
-    root = write_lua(tmp_path, {"probe": "return {ARG.n, ARG.more[1]}"})
-    scripts = load_scripts([script], root=root)
-    assert await run(store, scripts, script, (), number, number) == [number, number]
-
-
-@pytest.mark.parametrize("text", ["1.5", "x", "", "inf", "nan", str(2**53), str(-(2**53))])
-@pytest.mark.parametrize("place", ["n", "more"])
-async def test_anything_but_a_whole_number_is_refused_before_a_write(
-    store: Endpoint, tmp_path: Path, text: str, place: str
+async def test_old_and_new_versions_of_a_script_live_side_by_side(
+    store: Endpoint, tmp_path: Path
 ) -> None:
-    # given a script that writes
-    script = Script(name="probe", keys=("k",), args=(Arg("n"),), rest_args=Arg("more"))
-    root = write_lua(tmp_path, {"probe": 'redis.call("SET", KEY.k, 1)\nreturn {ARG.n, ARG.more}'})
-    args = (text, 1) if place == "n" else (1, text)
-    async with connected(store, load_scripts([script], root=root)) as executor:
-        # when one number is none
-        with pytest.raises(Corrupt, match=f"^BAD_ARG {place} is not a whole number"):
-            await executor.run(script, ("k",), args, soon())
-        # then nothing was written
-        assert await executor.call("EXISTS", "k", deadline=soon()) == 0
-
-
-@pytest.mark.parametrize(
-    ("keys", "args"),
-    [(("a",), (1,)), (("a", "b", "c"), (1,)), (("a", "b"), ()), (("a", "b"), (1, 2))],
-)
-async def test_a_wrong_number_of_keys_or_arguments_is_not_sent(
-    store: Endpoint, tmp_path: Path, keys: tuple[str, ...], args: tuple[int, ...]
-) -> None:
-    script = Script(name="probe", keys=("a", "b"), args=(Arg("n"),))
-    root = write_lua(tmp_path, {"probe": "return {KEY.a, KEY.b, ARG.n}"})
-    with pytest.raises(TypeError, match="probe takes"):
-        await run(store, load_scripts([script], root=root), script, keys, *args)
+    # given a service, and another of a newer release on the same store (rolling deploy)
+    script = Script(name="probe")
+    old = load_scripts([script], root=write_lua(tmp_path / "old", {"probe": "return {1}"}))
+    new = load_scripts([script], root=write_lua(tmp_path / "new", {"probe": "return {2}"}))
+    async with connected(store, old) as older, connected(store, new) as newer:
+        # then each runs its own, whoever loaded last
+        assert await older.run(script, (), (), soon()) == [1]
+        assert await newer.run(script, (), (), soon()) == [2]
+        assert await older.run(script, (), (), soon()) == [1]
 
 
 async def test_modules_are_shared_and_keep_their_locals(store: Endpoint, tmp_path: Path) -> None:
@@ -164,7 +142,9 @@ def test_a_script_keeps_its_hash_when_a_constant_it_does_not_name_is_added(tmp_p
         Script(name="probe", constants={"BOUND": bound})
         for bound in ({"lots": 16}, {"lots": 16, "legs": 4})
     )
-    assert load_scripts([old], root=root)[old].sha == load_scripts([new], root=root)[new].sha
+    assert load_scripts([old], root=root)[old].function == (
+        load_scripts([new], root=root)[new].function
+    )
 
 
 async def test_serve_reads_the_servers_time_and_tests_read_their_own(
@@ -172,7 +152,7 @@ async def test_serve_reads_the_servers_time_and_tests_read_their_own(
 ) -> None:
     # given one script in both builds
     script = Script(name="probe", args=(Arg("n"),))
-    source = 'local clock = require("lib.clock")\nreturn {clock.now_ms, ARG.n}'
+    source = 'local clock = require("lib.clock")\nreturn {clock.read(), ARG.n}'
     root = write_lua(
         tmp_path, {"probe": source, "lib/clock": CLOCK, "lib/clock_fixed": CLOCK_FIXED}
     )
@@ -191,7 +171,7 @@ async def test_serve_reads_the_servers_time_and_tests_read_their_own(
     assert n == 5
     assert await run(store, test, script, (), 5) == [1234, 5]
     # and no build can be taken for the other
-    assert test[script].sha != serve[script].sha
+    assert test[script].function != serve[script].function
 
 
 def _ms(time: Reply) -> int:

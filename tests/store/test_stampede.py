@@ -20,7 +20,7 @@ async def _scripts_run(quota: Quota) -> int:
     """How many scripts the store has run so far."""
     info = await quota.executor.call("INFO", "commandstats", deadline=quota.deadline)
     assert isinstance(info, bytes)
-    line = next(line for line in info.decode().splitlines() if line.startswith("cmdstat_evalsha:"))
+    line = next(line for line in info.decode().splitlines() if line.startswith("cmdstat_fcall:"))
     return int(line.partition("calls=")[2].partition(",")[0])
 
 

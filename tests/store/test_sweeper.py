@@ -22,7 +22,7 @@ ALL = range(PARTITIONS)
 @pytest.fixture
 def sweeper(quota: Quota, clock: Clock) -> Sweeper:
     """On the test's clock, in a hurry."""
-    return Sweeper(quota.store, quota.reaper, clock_ms=clock, round_s=0.01)
+    return Sweeper(quota.agenda, quota.reaper, clock_ms=clock, round_s=0.01)
 
 
 async def test_an_expired_hold_is_given_back_without_a_call(
@@ -33,12 +33,12 @@ async def test_an_expired_hold_is_given_back_without_a_call(
     assert await quota.window() == (0, 30)
     # when its time has not come
     assert await sweeper.sweep(ALL)
-    assert await quota.store.holds_live(keys.partition(TEAM), quota.deadline) == 1
+    assert await quota.agenda.holds_live(keys.partition(TEAM), quota.deadline) == 1
     # and when it has
     clock.advance(HOLD_MS_DEFAULT)
     assert await sweeper.sweep(ALL)
     # then nothing is held any more
-    assert await quota.store.holds_live(keys.partition(TEAM), quota.deadline) == 0
+    assert await quota.agenda.holds_live(keys.partition(TEAM), quota.deadline) == 0
     assert await quota.window() == (0, 0)
 
 

@@ -7,15 +7,59 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from quotasvc.domain.reservation import State, lengthen
 from quotasvc.store import keys
 from quotasvc.store.executor import Executor
+from quotasvc.store.field import Field
 from quotasvc.store.keys import PoolKeys, TeamKeys
 from quotasvc.store.resp import Reply
 
 TEAM_KEY = re.compile(r"q1:\{[^}]+\}:team:(?P<team_id>.+)")
 
+MOVES = ("nanos", "was", "granted", "entered", "available", "expired", "revoked")
+"""What an entry says of a lot: charged (`nanos`, in place of `was`), granted, entered from waiting,
+or given back to."""
+
 Flat = list[tuple[str, str]]
 """Names with values, in order; a name may come again."""
+
+
+class Fields(dict[str, str]):
+    """A record by full names: `w0` a window's slot, `o0` where an overrun lies, `l1`, `l1e`, `l1n`,
+    `l1c` a lot with its expiry, what was held and charged. What is not kept is 0."""
+
+    def __missing__(self, name: str) -> str:
+        return "0"
+
+    @staticmethod
+    def of(team_id: str, request: str, stored: Mapping[str, str]) -> Fields:
+        """The fields of a team's request as stored, renamed, with what goes without saying."""
+        fields = Fields({_full_name(name): value for name, value in stored.items()})
+        short_id = fields.pop("id", "") + fields.pop("id_end", "")
+        fields["id"] = lengthen(short_id, team_id, request)
+        fields.setdefault("plan_nanos", fields["plan"])
+        if fields["state"] == str(State.COMMITTED.value) or fields["provisional"] == "1":
+            units = int(fields["keep"]) + int(fields["over"])
+            fields.setdefault("plan_paid", str(units))
+            for i in range(1, int(fields["lots"]) + 1):
+                fields.setdefault(f"l{i}c", fields[f"l{i}n"])
+        return fields
+
+
+_FULL = {
+    Field.SLOT: "w{}",
+    Field.OVER_SLOT: "o{}",
+    Field.LOT: "l{}",
+    Field.LOT_EXPIRE: "l{}e",
+    Field.LOT_HELD: "l{}n",
+    Field.LOT_CHARGED: "l{}c",
+}
+
+
+def _full_name(name: str) -> str:
+    field = Field(name.rstrip("0123456789"))
+    number = name[len(field) :]
+    return _FULL.get(field, field.name.lower() + "{}").format(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +84,7 @@ class Entry:
         for name, value in self.movement:
             if name == "lot":
                 member = value
-            elif name in ("nanos", "available", "consumed", "expired", "revoked"):
+            elif name in MOVES:
                 yield member, name, int(value)
 
 
@@ -104,13 +148,12 @@ class TeamBooks:
 
     @property
     def records(self) -> tuple[Mapping[str, str], ...]:
-        """The records of the team: the partition's, by the team that their id names."""
+        """The records of the team: those of the partition that its lists name."""
         prefix = self.keys.record("")
-        return tuple(
-            fields
-            for name, fields in self.books.hashes.items()
-            if name.startswith(prefix) and fields["id"].split(".")[1] == self.keys.team_id
-        )
+        named = {name.split(".")[-2] for name in (*self.holds, *self.purge) if name.count(".") > 2}
+        found = {n.removeprefix(prefix): f for n, f in self.books.hashes.items() if prefix in n}
+        team_id = self.keys.team_id
+        return tuple(Fields.of(team_id, name, f) for name, f in found.items() if name in named)
 
     @property
     def holds(self) -> Mapping[str, float]:
@@ -141,6 +184,10 @@ class TeamBooks:
     def order(self, pool: PoolKeys) -> Mapping[str, float]:
         """The lots that can be drawn on, by expiry."""
         return self.books.zsets.get(pool.order, {})
+
+    def waiting(self, pool: PoolKeys) -> Mapping[str, float]:
+        """The lots that wait for a place, by the time of their grant."""
+        return self.books.zsets.get(pool.waiting, {})
 
     def info(self, pool: PoolKeys) -> Mapping[str, str]:
         """What never changes about the lots."""

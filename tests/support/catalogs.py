@@ -12,6 +12,7 @@ from quotasvc.domain.catalog import (
     CreditPackage,
     CreditRules,
     Overflow,
+    PeakMode,
     PeakSchedule,
     Plan,
     PriceRow,
@@ -226,7 +227,9 @@ def catalog(
             seat_change="adjustable",
         ),
         rate_limits=(),
-        peak=PeakSchedule(weekdays=(), from_minute=0, until_minute=0, zone="UTC", mode="auto"),
+        peak=PeakSchedule(
+            weekdays=(), from_minute=0, until_minute=0, zone="UTC", mode=PeakMode.OFF
+        ),
         notes=(),
         text=text,
     )

@@ -13,47 +13,69 @@ from collections.abc import Mapping
 
 from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.reservation import ReservationId, State
+from quotasvc.store.decision import MARK_PREFIX
 from quotasvc.store.executor import Executor
 from quotasvc.store.keys import PoolKeys
+from quotasvc.store.table import RING
 from tests.support.books import Books, TeamBooks
 from tests.support.quota import SECRETS
 
 NO_TTL = -1
 
+SEQS = ("seq", "commit_seq", "expire_seq", "release_seq", "refund_seq")
+
+SUMS = ("granted", "expired", "revoked")
+
 GENUINE = ("available", "held", "consumed", "expired", "revoked")
 
 
-async def check(executor: Executor, *catalogs: Catalog, is_purged: bool = False) -> None:
-    """Asserts every invariant; once records were purged, their numbers are not asked for."""
+async def check(
+    executor: Executor,
+    *catalogs: Catalog,
+    is_purged: bool = False,
+    extensions: int = 0,
+    latest_ms: int = 0,
+    is_clock_wrong: bool = False,
+) -> None:
+    """Asserts every invariant; once records were purged, their numbers are not asked for.
+
+    `extensions` is how often holds were extended: that leaves no trace but in `seq`. `latest_ms` is
+    the latest time that any clock has shown, where clocks step back; once one was wrong by more
+    than 30 s (SEM-37), windows may have let go of what the ledger still knows.
+    """
     books = await Books.read(executor)
     # No balance, lot, reservation or id relies on a key's TTL (SEM-37).
     assert set(books.ttls.values()) <= {NO_TTL}
     known = {catalog.version: catalog for catalog in catalogs}
     for team_id in books.teams:
         team = books.team(team_id)
-        _check_numbers(team, is_purged=is_purged)
+        _check_numbers(team, extensions, is_purged=is_purged)
         _check_due(team)
         for pool in (team.keys.credits, team.keys.wallet):
             _check_pool(team, pool)
         for record in team.records:
             _check_record(record)
-        _check_windows(team, known)
+        _check_windows(team, known, latest_ms, is_clock_wrong=is_clock_wrong)
 
 
-def _check_numbers(team: TeamBooks, *, is_purged: bool) -> None:
+def _check_numbers(team: TeamBooks, extensions: int, *, is_purged: bool) -> None:
     """`entry` and `seq` have no gaps (SEM-39)."""
     entries = team.entries
     assert [entry.entry for entry in entries] == list(range(1, len(entries) + 1))
     assert team.counters["entry"] == len(entries)
     of_entries = [entry.seq for entry in entries]
     assert of_entries == sorted(set(of_entries))
-    names = ("seq", "commit_seq", "refund_seq", "expire_seq")
-    of_records = [int(record[name]) for record in team.records for name in names if name in record]
+    of_records = [
+        int(value)
+        for record in team.records
+        for name, value in record.items()
+        if name.startswith(SEQS) and not (name == "commit_seq" and value == record["seq"])
+    ]
     assert len(of_records) == len(set(of_records))
-    # A commit, a refund of one and a loss have a record and an entry.
+    # A commit, a refund of one and a loss have a record and an entry; an extension has neither.
     counted = set(of_entries) | set(of_records)
     missing = set(range(1, team.counters["seq"] + 1)) - counted
-    assert not missing or is_purged, missing
+    assert len(missing) == extensions or is_purged, missing
     assert max(counted) <= team.counters["seq"]
 
 
@@ -61,8 +83,13 @@ def _check_due(team: TeamBooks) -> None:
     """The lists name exactly what time will end, and nobody looks too late."""
     states = {record["id"]: State(int(record["state"])) for record in team.records}
     assert set(team.holds) == {name for name, state in states.items() if state is State.HELD}
-    assert set(team.purge) == {name for name, state in states.items() if state is not State.HELD}
-    expiries = {r["id"]: int(r["expire"]) for r in team.records if r["id"] in team.holds}
+    purged = {name for name in team.purge if not name.startswith(MARK_PREFIX)}
+    assert purged == {name for name, state in states.items() if state is not State.HELD}
+    expiries = {
+        r["id"]: int(r["extended"]) or int(r["expire"])
+        for r in team.records
+        if r["id"] in team.holds
+    }
     assert dict(team.holds) == expiries
     first_hold = min(team.holds.values(), default=math.inf)
     first = min((first_hold, *team.purge.values()))
@@ -80,8 +107,10 @@ def _check_pool(team: TeamBooks, pool: PoolKeys) -> None:
     for lot_id, text in team.info(pool).items():
         info = json.loads(text)
         amounts = {state: states[state].get(lot_id, 0) for state in GENUINE}
+        parked = team.lots(pool, "parked").get(lot_id, 0)
         assert min(amounts.values()) >= 0
-        assert sum(amounts.values()) == info["granted"], (lot_id, amounts)
+        assert sum(amounts.values()) + parked == info["granted"], (lot_id, amounts)
+        assert not (parked and amounts["available"])
         assert amounts["held"] == held[lot_id], (lot_id, amounts, held)
         for state in ("consumed", "expired", "revoked"):
             assert amounts[state] == rebuilt[lot_id, state], (lot_id, state)
@@ -92,6 +121,18 @@ def _check_pool(team: TeamBooks, pool: PoolKeys) -> None:
     assert all(set(lots) <= set(team.info(pool)) for lots in states.values())
     # A lot is in the order exactly while something in it is available (SEM-24).
     assert dict(team.order(pool)) == order
+    waiting = {member[14:] for member in team.waiting(pool)}
+    assert waiting == set(team.lots(pool, "parked"))
+    _check_sums(team, pool)
+
+
+def _check_sums(team: TeamBooks, pool: PoolKeys) -> None:
+    """The sums of a pool are those of its lots."""
+    sums = team.lots(pool, "sums")
+    kept = {n: sums.get(n, 0) + 10**15 * sums.get(f"{n}_high", 0) for n in SUMS}
+    granted = sum(json.loads(text)["granted"] for text in team.info(pool).values())
+    lost = {n: sum(team.lots(pool, n).values()) for n in ("expired", "revoked")}
+    assert kept == {"granted": granted, **lost}
 
 
 def _held_by_lot(team: TeamBooks, pool: PoolKeys) -> Counter[str]:
@@ -112,10 +153,10 @@ def _lots_of_the_ledger(team: TeamBooks, pool: PoolKeys) -> Counter[tuple[str, s
     for entry in team.entries:
         for member, state, nanos in entry.lots():
             lot_id = member[14:]
-            if (lot_id == "wallet") != is_wallet or entry.kind == "grant":
+            if (lot_id == "wallet") != is_wallet or state in ("granted", "entered"):
                 continue
-            if state == "nanos":
-                amounts[lot_id, "consumed"] += nanos
+            if state in ("nanos", "was"):
+                amounts[lot_id, "consumed"] += nanos if state == "nanos" else -nanos
                 continue
             amounts[lot_id, state] += nanos
             if entry.kind == "refund":
@@ -127,36 +168,51 @@ def _check_record(record: Mapping[str, str]) -> None:
     """Every nano of a price is charged to somebody or written off, and refunded once at most."""
     lots = range(1, int(record["lots"]) + 1)
     held = int(record["plan_nanos"]) + sum(int(record[f"l{i}n"]) for i in lots)
-    assert held == int(record["cost"])
-    if int(record["state"]) != State.COMMITTED:
-        assert "actual" not in record
+    assert held == int(record["cost"]) or "expire" not in record
+    is_charged = int(record["state"]) == State.COMMITTED or record["provisional"] == "1"
+    if not is_charged:
         return
     charged = int(record["plan_paid"]) + sum(int(record[f"l{i}c"]) for i in lots)
     assert charged + int(record["written_off"]) == int(record["actual"])
-    assert int(record.get("refunded", 0)) in (0, charged)
+    assert 0 <= int(record["refunded"]) <= charged
 
 
-def _check_windows(team: TeamBooks, catalogs: Mapping[str, Catalog]) -> None:
+def _check_windows(
+    team: TeamBooks,
+    catalogs: Mapping[str, Catalog],
+    latest_ms: int,
+    *,
+    is_clock_wrong: bool,
+) -> None:
     """Each window holds what the ledger and the live holds have put into it (SEM-40)."""
     used, held = _windows_of_the_ledger(team, catalogs)
     for name, fields in team.windows.items():
         counts = {field: int(value) for field, value in fields.items()}
         total, kept, oldest = (counts.pop(field) for field in ("total", "held", "oldest"))
         recorded = {slot: n for (key, slot), n in used.items() if key == name and n}
-        if ":aligned:" in name:
-            length_ms = int(name.split(":")[-2])
-            if team.counters["clock_ms"] >= oldest + length_ms:
-                continue  # an instance that is over is not adjusted any more (SEM-15)
+        if ":sliding:" not in name:
             assert counts == {}
+            if _is_over(max(latest_ms, team.counters["clock_ms"]), name, oldest, total):
+                continue  # an instance that is over is not adjusted any more (SEM-15)
+            if is_clock_wrong:
+                continue
             assert total == recorded.get(oldest, 0), name
             assert kept == held[name, oldest]
             continue
-        slices = {int(slot): n for slot, n in counts.items()}
+        slices = {oldest + (int(field) - oldest) % RING: n for field, n in counts.items()}
         assert sum(slices.values()) == total, name
         assert min(slices, default=oldest) >= oldest
         assert min(slices.values(), default=1) > 0
-        assert slices == {slot: n for slot, n in recorded.items() if slot >= oldest}, name
+        if not is_clock_wrong:
+            assert slices == {slot: n for slot, n in recorded.items() if slot >= oldest}, name
         assert kept == sum(n for (key, _), n in held.items() if key == name)
+
+
+def _is_over(at_ms: int, name: str, start_ms: int, total: int) -> bool:
+    """Whether an instance has ended; a cycle has no end of its own, another one replaces it."""
+    length_ms = int(name.split(":")[-2])
+    is_open = total > 0 or ":first_use:" not in name
+    return not is_open or 0 < length_ms <= at_ms - start_ms
 
 
 def _windows_of_the_ledger(
@@ -172,7 +228,7 @@ def _windows_of_the_ledger(
                     held[name, int(record[f"w{place}"])] += int(record["plan"])
     used.update(held)
     for entry in team.entries:
-        if entry.kind not in ("commit", "refund"):
+        if entry.kind not in ("commit", "refund", "expire", "record"):
             continue
         fields = entry.first
         for place, name in _window_names(team, fields["id"], catalogs).items():
@@ -182,8 +238,8 @@ def _windows_of_the_ledger(
             if entry.kind == "refund":
                 used[name, slot] -= int(fields[f"a{place}"])
                 continue
-            used[name, slot] += int(fields["plan"])
-            used[name, int(fields.get(f"o{place}", slot))] += int(fields["over"])
+            used[name, slot] += int(fields["plan"]) - int(fields.get("was", 0))
+            used[name, int(fields.get(f"o{place}", slot))] += int(fields.get("over", 0))
     return used, held
 
 

@@ -20,7 +20,8 @@ from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.outcome import Allowed, Denied
 from quotasvc.doors.grpcio import DEFAULT_LIMITS, GrpcioDoor, Limits
 from quotasvc.doors.grpcio_calls import DETAILS
-from quotasvc.planes.decision import Ask, DecisionPlane
+from quotasvc.planes.ask import Ask
+from quotasvc.planes.decision import DecisionPlane
 from quotasvc.planes.usage import UsagePlane
 from quotasvc.telemetry import Telemetry
 from quotasvc.v1 import decision_pb2, usage_pb2

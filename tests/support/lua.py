@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -27,17 +27,50 @@ class LuaFailed(Exception):
     """The module refused, in its own words."""
 
 
+class FakeStore:
+    """The hash commands of a server, on a dict: for modules that read and write one window."""
+
+    def __init__(self, sequence: Callable[[Iterable[object]], Any]) -> None:
+        self.hashes: dict[str, dict[str, str]] = {}
+        self._sequence = sequence
+
+    def call(self, command: str, key: str, *words: object) -> Any:
+        """One command; absent fields are false, as the server's Lua has them."""
+        fields = self.hashes.get(key, {})
+        names = [_text(word) for word in words]
+        match command:
+            case "HGET":
+                return fields.get(names[0], False)
+            case "HMGET":
+                return self._sequence(fields.get(name, False) for name in names)
+            case "HGETALL":
+                return self._sequence(word for field in fields.items() for word in field)
+            case "HSET":
+                self.hashes[key] = fields | dict(zip(names[::2], names[1::2], strict=True))
+            case "HDEL":
+                self.hashes[key] = {n: v for n, v in fields.items() if n not in names}
+            case _:
+                raise ValueError(command)
+        return None
+
+
+def _text(word: object) -> str:
+    return f"{word:.0f}" if isinstance(word, float) else str(word)
+
+
 class LuaModules:
     """Loads pure modules of quotasvc/store/lua and calls their functions with plain values."""
 
     def __init__(self) -> None:
         self._lua = LuaRuntime(unpack_returned_tuples=True)
+        self.store = FakeStore(self.sequence)
         self._library = LuaLibrary(files("quotasvc.store") / "lua", {})
         self._modules: dict[str, Any] = {}
         lua_globals = self._lua.globals()
         for name, constants in CONSTANTS.items():
             lua_globals[name] = self.table(_values(constants))
         lua_globals["require"] = self._modules.__getitem__
+        lua_globals["redis"] = self.table({"call": self.store.call})
         self._guard = self._lua.execute(_GUARD)
 
     def require(self, path: str) -> Any:
@@ -47,12 +80,18 @@ class LuaModules:
                 self._modules[source.module] = self._lua.execute(source.text)
         return self._modules[path.replace("/", ".")]
 
+    def receive(self, **args: object) -> None:
+        """What the scripts get as ARG from now on."""
+        self._lua.globals()["ARG"] = self.table(args)
+
     def call(self, function: Any, *args: object) -> Any:
-        """What `function` returns; LuaFailed with the text of its error."""
+        """What `function` returns, nils at the end left out; LuaFailed with its error's text."""
         result = self._guard(function, *(self.to_lua(arg) for arg in args))
         error, *values = result if isinstance(result, tuple) else (result,)
         if error:
             raise LuaFailed(error)
+        if not values:
+            return None
         return values[0] if len(values) == 1 else tuple(values)
 
     def to_lua(self, value: object) -> Any:

@@ -50,7 +50,7 @@ def route_or_reason(
     who = key(1, "ann", payg=payg, state=state)
     seats = (seat("s1", "ann", plan_id, purchased_ms),) if plan_id else ()
     people = team((member("ann", Role.OWNER, access=access),), seats=seats, keys=(who,))
-    return find_route(policy, people, who, resource_id)
+    return find_route(policy, people, who, resource_id, START_MS)
 
 
 def request(

@@ -10,16 +10,27 @@ from itertools import count
 from quotasvc.domain.api_key import ApiKey, make_api_key, secret_hash
 from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.lot import WALLET_LOT, Lot
-from quotasvc.domain.outcome import Allowed, Committed, Denied, Refunded
+from quotasvc.domain.outcome import (
+    Allowed,
+    Committed,
+    Denied,
+    Extended,
+    LimitStatus,
+    Recorded,
+    Refunded,
+)
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.secret import Secrets
 from quotasvc.domain.team import Key, KeyKind, KeyState, Member, Role, Seat, Team
 from quotasvc.domain.unit import Usage
+from quotasvc.planes.ask import Ask, GiveBack, Report, Settle
 from quotasvc.planes.catalogs import Catalogs
-from quotasvc.planes.decision import Ask, DecisionPlane, Settle
+from quotasvc.planes.decision import DecisionPlane
 from quotasvc.planes.identity import Identities
 from quotasvc.planes.reaper import Reaper
+from quotasvc.planes.switches import Switches
 from quotasvc.planes.usage import Remains, Subject, UsagePlane
+from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.catalog import CatalogStore
 from quotasvc.store.control import ControlStore
 from quotasvc.store.decision import DecisionStore
@@ -47,14 +58,19 @@ class Quota:
         self.teams = TeamDirectory(executor)
         policy = catalog() if policy is None else policy
         self.catalogs = Catalogs(policy, CatalogStore(executor), lambda text: catalog(text=text))
-        self.reaper = Reaper(self.catalogs, self.store, SECRETS)
+        self.agenda = AgendaStore(executor)
+        self.switches = Switches()
+        self.reaper = Reaper(self.catalogs, self.store, self.agenda, SECRETS)
         identities = Identities(self.teams, SECRETS)
         self.decisions = DecisionPlane(
             catalogs=self.catalogs,
             identities=identities,
+            teams=self.teams,
             store=self.store,
+            agenda=self.agenda,
             reaper=self.reaper,
             secrets=SECRETS,
+            switches=self.switches,
             clock_ms=clock,
         )
         self.usage = UsagePlane(
@@ -133,6 +149,11 @@ class Quota:
         """The wallet's first top-up."""
         await self._grant(Payer.WALLET, WALLET_LOT, credits, None)
 
+    async def revoke(self, lot_id: str) -> bool:
+        """Takes back what is available of a Credit lot, as the control plane will (SEM-42)."""
+        purchase_ms = (await self.lots())[lot_id].purchase_ms
+        return await self.control.revoke_lot(TEAM, lot_id, purchase_ms, self.deadline)
+
     async def _grant(self, payer: Payer, lot_id: str, credits: int, days: int | None) -> None:
         now_ms = self.clock()
         info = LotInfo(
@@ -195,9 +216,42 @@ class Quota:
         settle = Settle(usage=usage, attributes=attributes, outcome=1)
         return await self.decisions.commit(reservation.reservation_id, settle, self.deadline)
 
-    async def refund(self, reservation: Allowed, refund_id: str = "") -> Refunded:
-        """Gives back."""
-        return await self.decisions.refund(reservation.reservation_id, refund_id, self.deadline)
+    async def refund(
+        self,
+        reservation: Allowed,
+        refund_id: str = "",
+        *,
+        usage: Usage | None = None,
+        amount_nanos: int | None = None,
+    ) -> Refunded:
+        """Gives back: all of it unless told otherwise."""
+        back = GiveBack(refund_id=refund_id, usage=usage, amount_nanos=amount_nanos)
+        return await self.decisions.refund(reservation.reservation_id, back, self.deadline)
+
+    async def extend(self, reservation: Allowed, hold_ms: int | None = None) -> Extended:
+        """Lets a hold live longer."""
+        return await self.decisions.extend(reservation.reservation_id, hold_ms, self.deadline)
+
+    def report(self, tokens: int | None = None, **changes: object) -> Report:
+        """Usage of the Owner's key to charge without a hold."""
+        usage = Usage.of() if tokens is None else Usage.of(output_tokens=tokens)
+        report = Report(
+            request_id=f"u{next(self._numbers)}",
+            api_key=None,
+            key_id=OWNER_KEY,
+            resource="text/a",
+            usage=usage,
+            attributes=(),
+            reservation_id=None,
+            outcome=1,
+        )
+        return replace(report, **changes)  # type: ignore[arg-type]  # as in `ask`
+
+    async def record(self, tokens: int | None = None, **changes: object) -> Recorded:
+        """Charges without a hold, and expects no denial."""
+        answer = await self.decisions.record_usage(self.report(tokens, **changes), self.deadline)
+        assert isinstance(answer, Recorded), answer
+        return answer
 
     async def reap(self) -> None:
         """What the sweeper does, for the one team."""
@@ -220,14 +274,19 @@ class Quota:
         """The Owner's bars."""
         return await self.usage.remains(Subject(key_id=OWNER_KEY), self.deadline)
 
-    async def window(self, limit_id: str = "general/five_hour") -> tuple[int, int]:
-        """(used, held) of a window: in whole credits for cost, else in its unit."""
+    async def status(self, limit_id: str) -> LimitStatus:
+        """How a window of the Owner's seat stands."""
         for allowance in (await self.remains()).allowances:
             for status in allowance.windows:
                 if status.limit_id == limit_id:
-                    scale = CREDIT if status.unit == "cost" else 1
-                    return status.used // scale, status.held // scale
+                    return status
         raise AssertionError(f"no window {limit_id}")
+
+    async def window(self, limit_id: str = "general/five_hour") -> tuple[int, int]:
+        """(used, held) of a window: in whole credits for cost, else in its unit."""
+        status = await self.status(limit_id)
+        scale = CREDIT if status.unit == "cost" else 1
+        return status.used // scale, status.held // scale
 
     async def dump(self) -> Mapping[bytes, object]:
         """Every key of the store, byte for byte."""

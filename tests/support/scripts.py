@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from quotasvc.store.scripts import Arg, Script
+from quotasvc.store.endpoint import Endpoint
+from quotasvc.store.resp import Reply, Word
+from quotasvc.store.scripts import Arg, Script, ScriptSet
+from tests.support.embedded import connected, soon
 
 ECHO = Script(name="echo", args=(Arg("n"),))
 """Answers its number."""
@@ -26,3 +29,11 @@ def write_lua(root: Path, sources: Mapping[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return root
+
+
+async def run(
+    endpoint: Endpoint, scripts: ScriptSet, script: Script, keys: tuple[str, ...] = (), *args: Word
+) -> list[Reply]:
+    """One call on a connection of its own."""
+    async with connected(endpoint, scripts) as executor:
+        return await executor.run(script, keys, args, soon())

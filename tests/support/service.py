@@ -115,7 +115,10 @@ class Service:
     @property
     def store_pid(self) -> int:
         """The process of the embedded store."""
-        return int((self.data / "valkey.pid").read_text())
+        path = self.data / "valkey.pid"
+        # A server that has just started has made the file and not yet written it.
+        wait_until(lambda: bool(path.read_text()), "the store has told its process")
+        return int(path.read_text())
 
     def signal(self, number: signal.Signals) -> int:
         """Sends a signal and waits for the end; the exit code."""

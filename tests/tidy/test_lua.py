@@ -68,6 +68,15 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
+def _keeps_between_calls(source: LuaSource) -> Iterator[int]:
+    """A module is run once, so that what lies in its own tables stays from call to call: only what
+    it returns, and what says beside it why it stays small."""
+    own = re.search(r"^return (\w+)\s*\Z", source.text, re.MULTILINE)
+    for match in re.finditer(r"^local (\w+) = \{\}(?P<why> -- .+)?$", source.text, re.MULTILINE):
+        if source.path.startswith("lib/") and not match["why"] and not (own and own[1] == match[1]):
+            yield match.start()
+
+
 def _has_a_fraction(source: LuaSource) -> Iterator[int]:
     return (match.start() for match in _FRACTION.finditer(source.names))
 
@@ -75,7 +84,10 @@ def _has_a_fraction(source: LuaSource) -> Iterator[int]:
 RULES: dict[str, Rule] = {
     "the first line says what the file is for": _no_first_line,
     "only *_store.lua and clock.lua talk to the store": _talks_to_the_store,
-    "positions belong to the stitcher": _hits(r"\b(?:KEYS|ARGV)\b"),
+    "positions belong to the stitcher": _hits(r"\b(?:KEYS|ARGV|K|N|W)\b"),
+    "keys and arguments are named one by one": _hits(r"\b(?:KEY|ARG)\b(?!\.\w)"),
+    "functions are registered by the stitcher": _hits(r"\bregister_function\b"),
+    "what is kept between calls says why it stays small": _keeps_between_calls,
     "no number becomes text by tostring or cjson": _hits(r"\b(?:tostring|cjson|cmsgpack)\b"),
     "only texts are joined": _joins_what_may_be_a_number,
     "a division is rounded on the spot": _divides_without_rounding,
@@ -93,7 +105,7 @@ def test_lua(rule: Rule) -> None:
 
 
 def test_positions_are_known_to_the_stitcher_only() -> None:
-    pattern = re.compile(r"\b(?:KEYS|ARGV)\[")
+    pattern = re.compile(r"\b(?:KEYS|ARGV|K|N|W)\[")
     found = {
         name_of(path): lines
         for path in python_files("quotasvc")
@@ -109,6 +121,14 @@ def test_positions_are_known_to_the_stitcher_only() -> None:
         (_talks_to_the_store, 'redis.call("HGET", KEY.lots, id)'),
         (_talks_to_the_store, "local r = redis"),
         (RULES["positions belong to the stitcher"], "local key = KEYS[1]"),
+        (RULES["positions belong to the stitcher"], "local key = K[1]"),
+        (RULES["keys and arguments are named one by one"], "local key = KEY[name]"),
+        (RULES["keys and arguments are named one by one"], "local all = ARG"),
+        (
+            RULES["functions are registered by the stitcher"],
+            'redis.register_function("f", function() end)',
+        ),
+        (_keeps_between_calls, "local seen = {}\nreturn lot"),
         (RULES["no number becomes text by tostring or cjson"], "return tostring(n)"),
         (RULES["no number becomes text by tostring or cjson"], "return cjson.encode(x)"),
         (_joins_what_may_be_a_number, 'error("CORRUPT " .. amount)'),
@@ -133,6 +153,10 @@ def test_a_bad_line_is_found(rule: Rule, line: str) -> None:
         (_joins_what_may_be_a_number, 'error({err = "CORRUPT " .. what .. " is missing"})'),
         (_joins_what_may_be_a_number, "local function f(...) return {...} end"),
         (_divides_without_rounding, "local s = math.floor((now - w.length_ms) / w.slice_ms)"),
+        (_keeps_between_calls, "local lot = {}\nreturn lot"),
+        (_keeps_between_calls, "local names = {} -- of ten kinds\nreturn lot"),
+        (_keeps_between_calls, "function lot.of()\n  local found = {}\nend\nreturn lot"),
+        (RULES["keys and arguments are named one by one"], "f(KEY.limits, ARG.amount)"),
         (_has_a_fraction, 'local w1 = string.format("%.0f", x.y2)'),
     ],
 )

@@ -47,13 +47,19 @@ def _unused(script: Script, sources: Iterable[LuaSource]) -> set[str]:
     names = "\n".join(source.names for source in sources)
     declared = {f"KEY.{name}" for name in (*script.keys, script.rest_keys) if name}
     declared |= {f"ARG.{arg.name}" for arg in (*script.args, script.rest_args) if arg}
-    # KEY["pool_" .. state] may be any of them.
-    whole = tuple(f"{table}." for table in ("KEY", "ARG") if f"{table}[" in names)
-    return {
-        name
-        for name in declared
-        if not name.startswith(whole) and not re.search(rf"(?<![\w.]){re.escape(name)}\b", names)
-    }
+    return {name for name in declared if not re.search(rf"(?<![\w.]){re.escape(name)}\b", names)}
+
+
+def _not_handed_on(script: Script, sources: Iterable[LuaSource]) -> Iterator[str]:
+    """Where a list is more than handed on: to Lua it is two values, not a table."""
+    lists = [f"KEY.{script.rest_keys}"] if script.rest_keys else []
+    lists += [f"ARG.{script.rest_args.name}"] if script.rest_args else []
+    for source in sources:
+        for name in lists:
+            for match in re.finditer(rf"(?<![\w.]){re.escape(name)}\b", source.names):
+                before, after = source.names[: match.start()], source.names[match.end() :]
+                if before.rstrip()[-1:] not in {"(", ","} or after.lstrip()[:1] not in {")", ","}:
+                    yield f"{source.at(match.start())}: {name} is more than an argument"
 
 
 def test_every_script_is_declared_once_and_every_declaration_has_its_file() -> None:
@@ -77,6 +83,11 @@ def test_nothing_is_written_before_the_last_refusal() -> None:
 def test_every_declared_name_is_used() -> None:
     found = {script.name: _unused(script, _sources(script)) for script in SCRIPTS}
     assert {name: unused for name, unused in found.items() if unused} == {}
+
+
+def test_lists_are_handed_on_as_they_are() -> None:
+    found = [where for script in SCRIPTS for where in _not_handed_on(script, _sources(script))]
+    assert found == []
 
 
 def test_every_outcome_is_used() -> None:
@@ -132,6 +143,21 @@ def test_a_write_above_the_line_is_found(*, body: str, read_only: bool) -> None:
 
 def test_a_function_that_writes_only_when_called_below_the_line_is_right() -> None:
     assert _problems_of(f"local function f()\n  {TAKE}end\n{LINE}\nf()\n") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_right"),
+    [
+        ("local list = limit_list.of(ARG.limits, KEY.limits)", True),
+        ("local first = KEY.limits[1]", False),
+        ("for i = 1, #KEY.limits do end", False),
+        ("local list = KEY.limits", False),
+    ],
+)
+def test_a_list_that_is_taken_for_a_table_is_found(line: str, *, is_right: bool) -> None:
+    script = Script(name="decision/x", rest_keys="limits", rest_args=Arg("limits"))
+    body = LuaSource.of("decision.x", "decision/x.lua", f"{line}\n")
+    assert (list(_not_handed_on(script, [body])) == []) is is_right
 
 
 def test_an_unused_name_is_found() -> None:

@@ -32,6 +32,19 @@ def test_a_key_is_read_back_from_its_text(entropy: bytes, kind: KeyKind) -> None
     assert (made.team_id, made.key_id, made.kind) == ("acme", "acme_k12", kind)
 
 
+def test_a_key_that_somebody_holds_stays_a_key() -> None:
+    # A16: given the text of a key as it was shown once
+    text = "qsk_acme_k12_flDIBkGwcRKRL9GXCgaFM3UNu2jQTCljbxMt71"
+    assert parse_api_key(text) == KEY
+    assert KEY.text == text
+
+
+def test_a_secret_uses_every_letter_of_the_alphabet() -> None:
+    # A16: given entropy that spells the last letter 32 times
+    entropy = (62**32 - 1).to_bytes(32, "big")
+    assert make_api_key(KeyKind.PAYG, "acme_k1", entropy).secret == "z" * 32
+
+
 @pytest.mark.parametrize(("kind", "prefix"), [(KeyKind.SUBSCRIPTION, "qsk"), (KeyKind.PAYG, "qpk")])
 def test_the_prefix_tells_the_kind(kind: KeyKind, prefix: str) -> None:
     text = make_api_key(kind, "acme_k1", ENTROPY).text

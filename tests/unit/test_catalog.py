@@ -11,7 +11,15 @@ import yaml
 
 from quotasvc.catalog import DEFAULT_CATALOG, CatalogFault, load_catalog, parse_catalog
 from quotasvc.catalog.schema import json_schema_text
-from quotasvc.domain.catalog import AlignedPeriod, Allowance, Catalog, Straddle
+from quotasvc.domain.catalog import (
+    AlignedPeriod,
+    Allowance,
+    Catalog,
+    OnExpiry,
+    PeakMode,
+    Straddle,
+    WindowKind,
+)
 from tests.unit.catalog_text import DEFAULT, catalog, changed, refusal, section
 
 HOUR_MS = 3_600_000
@@ -73,6 +81,10 @@ def test_editors_find_the_schema_and_accept_the_default_catalog() -> None:
         ("images: 0.0035", "images: -1"),
         ("mode: auto", "mode: atuo"),
         ("limit: 2.83", "limit: lots"),
+        ("kind: sliding, length: 5h", "kind: first_use"),
+        ("kind: sliding, length: 5h", "kind: cycle, length: 5h"),
+        ("sellable: true", "sellable: true\n    on_expiry: keep"),
+        ("renewal_grace: 24h", "renewal_grace: 0"),
     ],
 )
 def test_editors_see_what_the_loader_refuses(old: str, new: str) -> None:
@@ -165,20 +177,98 @@ def test_an_aligned_window_has_its_period_weekday_and_zone() -> None:
     assert (week.period, week.week_start, week.zone) == (AlignedPeriod.WEEK, 6, "Asia/Tokyo")
 
 
+def test_windows_of_first_use_have_their_length_and_share_no_counter() -> None:
+    # SEM-14, SEM-18, 2.2: 5 hours and 7 days, both from the first use on
+    made = catalog(
+        "{id: five_hour_sliding, kind: sliding, length: 5h}",
+        "{id: five_hour_sliding, kind: first_use, length: 5h}",
+        "kind: aligned, period: week, starts: monday}",
+        "kind: first_use, length: 7d}",
+    )
+    hours, week = allowance(made, "plus", "general").windows
+    assert {one.kind for one in (hours, week)} == {WindowKind.FIRST_USE}
+    assert (hours.length_ms, week.length_ms) == (5 * HOUR_MS, 7 * 24 * HOUR_MS)
+    assert (hours.limit, week.limit) == (2_830_000_000, 28_300_000_000)
+
+
+def test_a_window_of_the_cycle_has_no_length_of_its_own() -> None:
+    # SEM-14, J6: it may depend on the purchase like any other
+    made = catalog("kind: aligned, period: week, starts: monday}", "kind: cycle}")
+    (hours, cycle) = allowance(made, "starter-legacy", "text").windows
+    assert (cycle.kind, cycle.length_ms, cycle.limit) == (WindowKind.CYCLE, 0, 15_000)
+    assert (cycle.purchased_from_ms or 0) > 0 == (hours.purchased_from_ms or 0)
+    # then its counter is another than that of a first use
+    first_use = catalog("kind: sliding, length: 5h}", "kind: first_use, length: 5h}")
+    assert allowance(first_use, "plus", "general").windows[0].anchor != cycle.anchor
+
+
+def test_a_plan_may_charge_holds_that_nobody_settles_and_others_take_that_over() -> None:
+    # SEM-30
+    made = catalog("line: shared", "line: shared\n    on_expiry: charge")
+    charging = [one for one, plan in made.plans.items() if plan.on_expiry is OnExpiry.CHARGE]
+    assert charging == ["plus", "max", "ultra"]
+
+
+@pytest.mark.parametrize(
+    ("written", "grace_ms"),
+    [
+        ("renewal_grace: 0s", 0),
+        ("renewal_grace: 90m", 90 * 60_000),
+        ("renewal_grace: 7d", 7 * 24 * HOUR_MS),
+        ("", 24 * HOUR_MS),
+    ],
+)
+def test_a_seat_due_to_renew_has_a_grace_or_none(written: str, grace_ms: int) -> None:
+    # SEM-42
+    made = catalog("renewal_grace: 24h", written)
+    assert made.team_rules.renewal_grace_ms == grace_ms
+
+
+@pytest.mark.parametrize("mode", ["auto", "on", "off"])
+def test_peak_hours_begin_in_the_mode_of_the_catalog(mode: str) -> None:
+    # J4
+    assert catalog("mode: auto", f"mode: {mode}").peak.mode is PeakMode(mode)
+
+
+def test_a_rate_limit_may_shrink_at_peak() -> None:
+    # J1
+    rows = catalog("rpm: 200", "peak_permille: 500, rpm: 200").rate_limits
+    assert [row.peak_permille for row in rows][:2] == [500, 1000]
+
+
+# Dates of prices
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # a promotion, and a fee per request: other rows price the unit all the time
+        "{price: {images: 1}}\n      - {times: 0.5, from: 2026-05-01, until: 2026-06-01}",
+        "{price: {images: 1}}\n      - {price: {requests: 1}, from: 2026-05-01}",
+        # attributes of which others remain begin later, or end
+        "{price: {images: 1}, when: {size: l}}\n"
+        "      - {price: {images: 2}, when: {size: xl}, from: 2026-05-01, until: 2026-06-01}",
+        # a row that asks for less holds between two that ask for more
+        "{price: {images: 1}, when: {size: l}, until: 2026-05-01}\n"
+        "      - {price: {images: 2}, from: 2026-05-01, until: 2026-06-01}\n"
+        "      - {price: {images: 3}, when: {size: l}, from: 2026-06-01}",
+        # in any order
+        "{price: {images: 2}, from: 2026-05-01}\n      - {price: {images: 1}, until: 2026-05-01}",
+    ],
+)
+def test_prices_with_dates_but_without_a_gap_are_taken(rows: str) -> None:
+    # SEM-2a
+    made = catalog("{price: {images: 0.0035}}", rows)
+    assert len(made.resources["image/image-01"].rows) == rows.count("\n") + 1
+
+
 # What comes later is said
 
 
 def test_what_is_not_enforced_yet_is_noted() -> None:
     notes = catalog().notes
-    assert notes[0] == "rate_limits: 7 rows validated; enforced from a later version"
-    assert [note.partition(":")[0] for note in notes] == [
-        "rate_limits",
-        "peak",
-        "peak_concurrency",
-        "upgrades",
-        "migrate_to",
-        "team_rules",
-    ]
+    assert notes[0] == "upgrades: 1 set of rules validated; enforced from a later version"
+    assert [note.partition(":")[0] for note in notes] == ["upgrades", "migrate_to", "team_rules"]
 
 
 def test_top_ups_of_any_size_stand_in_for_packages() -> None:
@@ -215,6 +305,30 @@ def test_indexes_in_reservation_ids_are_bounded(where: str, one: str, most: int,
     # then one more is refused
     problems = refusal(changed(where, where + "".join(added)))
     assert [(p.path, "more than 1000" in p.wrong) for p in problems] == [(path, True)]
+
+
+RATE = "\n  - {{id: r{}, resources: [{}], rpm: 1}}"
+
+
+def test_rate_limits_fit_into_their_mask() -> None:
+    # SEM-19, R1: the mask of 24 rows is written into the reservation id; 7 are there
+    others = ("voice/clone", "tool/web_search")
+    rows = [RATE.format(number, others[number % 2]) for number in range(18)]
+    catalog("\nrate_limits:", "\nrate_limits:" + "".join(rows[:17]))
+    problems = refusal(changed("\nrate_limits:", "\nrate_limits:" + "".join(rows)))
+    assert [(p.path, p.wrong) for p in problems] == [
+        ("rate_limits", "there are 25 of them, more than 24")
+    ]
+
+
+def test_one_decision_looks_at_sixteen_rate_limits_at_most() -> None:
+    # R1: all rows that match a resource apply
+    rows = [RATE.format(number, "voice/*") for number in range(17)]
+    catalog("\nrate_limits:", "\nrate_limits:" + "".join(rows[:16]))
+    problems = refusal(changed("\nrate_limits:", "\nrate_limits:" + "".join(rows)))
+    assert [(p.path, p.wrong) for p in problems] == [
+        ("rate_limits[16].resources", "`voice/clone` is in more than 16 rate limits")
+    ]
 
 
 def test_price_rows_fit_into_their_mask() -> None:

@@ -31,6 +31,17 @@ def test_prices_limits_and_new_entries_may_change() -> None:
     assert found(new) == []
 
 
+def test_rate_limits_windows_and_peak_hours_may_change() -> None:
+    # R1: a row's id is no promise; SEM-18: counters of other names start empty
+    new = catalog(
+        section("  - {id: m3, resources", "  - {id: m2, resources"),
+        "",
+        *("kind: sliding, length: 5h", "kind: first_use, length: 5h"),
+        *('until: "17:30"', 'until: "18:00"'),
+    )
+    assert found(new) == []
+
+
 def test_order_may_change() -> None:
     # reservation ids resolve their indexes in the version that they pin (05)
     lyrics = section("  - id: music/lyrics", "  - id: vlm/")

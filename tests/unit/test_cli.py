@@ -21,7 +21,7 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
         text=True,
         check=True,
     )
-    assert {"serve", "demo", "check", "doctor"} <= set(told.stdout.split())
+    assert {"serve", "demo", "check", "doctor", "peak"} <= set(told.stdout.split())
     imported = {line.rpartition("|")[2].strip() for line in told.stderr.splitlines()}
     assert not {"grpc", "pydantic", "opentelemetry", "structlog", "rich"} & imported
 
@@ -52,7 +52,7 @@ def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "doctor", "demo keys"])
+@pytest.mark.parametrize("command", ["serve", "doctor", "peak", "demo keys"])
 def test_an_unknown_variable_is_refused_by_every_command(tmp_path: Path, command: str) -> None:
     told = quotasvc(*command.split(), home=tmp_path, variables={"QUOTASVC_DTA": "/x"})
     assert told.returncode == 2

@@ -11,7 +11,9 @@ from quotasvc.domain.catalog import (
     AlignedPeriod,
     Allowance,
     CreditPackage,
+    OnExpiry,
     Overflow,
+    PeakMode,
     Plan,
     Straddle,
     WindowKind,
@@ -296,6 +298,7 @@ def test_team_rules() -> None:
     assert rules.max_plans_per_member == 1  # L5
     assert rules.credits_access_default  # N7
     assert rules.seat_change == "adjustable"  # I4
+    assert rules.renewal_grace_ms == DAY_MS  # SEM-42
 
 
 def test_keys_are_called_as_on_the_platform() -> None:
@@ -308,7 +311,12 @@ def test_peak_hours() -> None:
     peak = CATALOG.peak
     assert peak.weekdays == (0, 1, 2, 3, 4)
     assert (peak.from_minute, peak.until_minute) == (15 * 60, 17 * 60 + 30)
-    assert (peak.zone, peak.mode) == ("Asia/Shanghai", "auto")
+    assert (peak.zone, peak.mode) == ("Asia/Shanghai", PeakMode.AUTO)
+
+
+def test_a_hold_that_nobody_settles_is_given_back() -> None:
+    # SEM-30
+    assert {one.on_expiry for one in CATALOG.plans.values()} == {OnExpiry.RELEASE}
 
 
 def test_rate_limits() -> None:

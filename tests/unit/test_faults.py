@@ -86,6 +86,11 @@ FAULTS: dict[str, tuple[BaseException, StatusCode]] = {
         FailedPrecondition("x", reason="TOO_MANY_LOTS"),
         StatusCode.FAILED_PRECONDITION,
     ),
+    "EXPIRED": (FailedPrecondition("x", reason="EXPIRED"), StatusCode.FAILED_PRECONDITION),
+    "RESERVATION_EXISTS": (
+        FailedPrecondition("x", reason="RESERVATION_EXISTS"),
+        StatusCode.FAILED_PRECONDITION,
+    ),
     "CLOCK_SKEW": (Unavailable(SECRET, reason="CLOCK_SKEW"), StatusCode.UNAVAILABLE),
     "STORE_UNAVAILABLE": (StoreUnavailable(SECRET, sent=True), StatusCode.UNAVAILABLE),
     "CHANGING": (Unavailable(SECRET, reason="CHANGING"), StatusCode.UNAVAILABLE),

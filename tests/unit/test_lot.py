@@ -1,4 +1,4 @@
-"""Lots as values: open or not, their order, and the balances they make (SEM-21, SEM-24)."""
+"""Lots as values: open or not, and their order (SEM-21, SEM-24)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from quotasvc.domain.lot import Lot, balance
+from quotasvc.domain.lot import LOT_NANOS_MAX, LOTS_MAX, UNPAID_LOTS_MAX, Lot
 from quotasvc.domain.unit import AMOUNT_MAX
 
 LOT = Lot(
@@ -46,14 +46,12 @@ def test_lots_are_ordered_by_expiry_purchase_and_id() -> None:
     assert sorted(reversed(in_order), key=lambda lot: lot.draw_order) == in_order
 
 
-def test_a_balance_sums_exactly_whatever_its_size() -> None:
-    # given lots whose sum is far above 2^53, one of them waiting (L6, SEM-53)
-    large = replace(LOT, available=AMOUNT_MAX, held=AMOUNT_MAX, consumed=AMOUNT_MAX)
-    waiting = replace(LOT, available=7, held=1, waiting=True)
-    found = balance((large, large, waiting))
-    # then each state is told apart, and what waits is not available
-    assert found.available == 2 * AMOUNT_MAX
-    assert found.held == 2 * AMOUNT_MAX + 1
-    assert found.settled == 2 * AMOUNT_MAX
-    assert found.waiting == 7
-    assert balance(()).available == 0
+def test_a_lot_waits_only_where_it_says_so() -> None:
+    # SEM-24
+    assert not LOT.waiting
+
+
+def test_a_pool_is_bounded_in_lots_and_a_lot_in_nanos() -> None:
+    # SEM-3, SEM-24, L1, L2
+    assert (LOTS_MAX, UNPAID_LOTS_MAX) == (1_000, 900)
+    assert LOT_NANOS_MAX == 9_000_000_000_000_000 < AMOUNT_MAX

@@ -7,20 +7,26 @@ from types import MappingProxyType
 
 import pytest
 
-from quotasvc.domain.catalog import Catalog, PriceRow, Window, WindowKind
+from quotasvc.domain.catalog import Catalog, PeakMode, PriceRow, Window, WindowKind
 from quotasvc.domain.faults import InvalidArgument
 from quotasvc.domain.order import (
+    Order,
+    Request,
     compile_order,
+    instance_bounds,
     refuse_unmeasured,
+    refuse_unpriced,
+    window_term,
 )
 from quotasvc.domain.outcome import DenialReason
 from quotasvc.domain.reservation import HOLD_MS_DEFAULT, Payer
-from quotasvc.domain.unit import AMOUNT_MAX, Usage
+from quotasvc.domain.unit import AMOUNT_MAX, COST, Usage
 from tests.support.catalogs import (
     CREDIT,
     DAY_OF_TEN,
     FIVE_HOURS,
     TEXT,
+    WEEK,
     allowance,
     catalog,
     plan,
@@ -29,6 +35,7 @@ from tests.support.catalogs import (
 )
 from tests.support.clock import DAY, HOUR, MINUTE, START_MS
 from tests.support.orders import POLICY, order, request, route
+from tests.support.people import seat
 
 # Orders.
 
@@ -60,12 +67,12 @@ def test_nobody_to_pay_is_no_resources() -> None:
     assert compile_order(found, request(), START_MS) is DenialReason.NO_RESOURCES
 
 
-def test_what_is_free_asks_nobody() -> None:
-    # SEM-46
-    for plan_id in (None, "plus"):
-        found = route(plan_id, access=plan_id is not None, resource_id="music/free")
+def test_what_is_free_asks_for_nothing() -> None:
+    # SEM-46: it passes without anybody who could pay, and else only remembers who would pay more
+    for plan_id, access, pool in ((None, False, None), ("plus", True, Payer.CREDITS)):
+        found = route(plan_id, access=access, resource_id="music/free")
         compiled = order(found, request("music/free"))
-        assert (compiled.plan, compiled.pool, compiled.cost_nanos) == (None, None, 0)
+        assert (compiled.plan, compiled.cost_nanos, compiled.pool) == (None, 0, pool)
 
 
 def test_windows_for_later_purchases_are_left_out() -> None:
@@ -135,6 +142,36 @@ def test_an_order_holds_until_a_price_changes() -> None:
     assert before.rates != after.rates
 
 
+def test_an_order_of_several_calendars_holds_while_all_of_them_do() -> None:
+    # SEM-16: given a day within a week, in either order
+    monday_ms = START_MS - 7 * HOUR
+    day = replace(DAY_OF_TEN, limit=100 * CREDIT)
+    for windows in ((day, WEEK), (WEEK, day)):
+        policy = catalog(plans=(plan("plus", allowance("general", COST, TEXT, *windows)),))
+        compiled = order(route(policy=policy), request(), monday_ms + DAY)
+        assert (compiled.valid_from_ms, compiled.valid_until_ms) == (
+            *(monday_ms + DAY, monday_ms + 2 * DAY),
+        )
+
+
+def test_windows_without_a_calendar_bound_nothing() -> None:
+    # SEM-16: given a window that slides, and one that opens with its first use
+    first_use = replace(FIVE_HOURS, window_id="f", kind=WindowKind.FIRST_USE)
+    held = seat("s1", "ann")
+    held = replace(held, cycle_start_ms=START_MS - DAY, paid_until_ms=START_MS + DAY)
+    terms = [window_term(0, window, START_MS, held) for window in (FIVE_HOURS, first_use)]
+    assert [(term.start_ms, term.end_ms) for term in terms] == [(0, 0), (0, 0)]
+    assert instance_bounds(terms) == instance_bounds(()) == (0, AMOUNT_MAX)
+
+
+def test_without_gates_that_tighten_it_is_never_peak() -> None:
+    # J4: given peak hours that an operator has switched on
+    compiled = compile_order(route(), request(), START_MS, PeakMode.ON)
+    assert isinstance(compiled, Order)
+    assert not compiled.is_peak
+    assert compiled.peak_until_ms == AMOUNT_MAX
+
+
 # What is refused.
 
 
@@ -159,6 +196,14 @@ def test_an_unpriced_request_is_named_with_its_attributes(
             START_MS,
         )
     assert (refused.value.field, refused.value.reason) == ("usage.clips", "UNPRICED_USAGE")
+
+
+def test_the_first_unit_without_a_price_is_the_one_at_fault() -> None:
+    # SEM-2a: requests are exempt where another unit needs a price
+    image = POLICY.resources["image/a"]
+    with pytest.raises(InvalidArgument, match="covers images, clips with no attr") as refused:
+        refuse_unpriced(image, ("requests", "images", "clips", "images"), ())
+    assert refused.value.field == "usage.images"
 
 
 def odd(*rows: PriceRow, minimum: int = 0) -> Catalog:
@@ -216,6 +261,16 @@ def test_a_counted_amount_above_two_to_the_53_is_refused() -> None:
 
 
 # Content (SEM-35).
+
+
+def test_a_request_is_neither_a_check_nor_a_report_unless_it_says_so() -> None:
+    asked = Request(
+        request_id="r1", key_id="acme_k1", resource="text/a", usage=Usage.of(), attributes=()
+    )
+    assert (asked.check_only, asked.is_report, asked.old_id, asked.outcome) == (
+        *(False, False, None, 0),
+    )
+    assert asked.hold_ms is None
 
 
 def test_content_is_what_was_sent() -> None:

@@ -1,10 +1,17 @@
-"""Pages of lots neither skip nor repeat one, whatever comes or goes between them."""
+"""Pages of a list neither skip nor repeat a thing, whatever comes or goes between them."""
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+
 import pytest
 
-from quotasvc.api.page import PAGE_SIZE_DEFAULT, from_pb_page
+from quotasvc.api.page import (
+    PAGE_SIZE_DEFAULT,
+    from_pb_page,
+    from_place_token,
+    to_place_token,
+)
 from quotasvc.domain.faults import InvalidArgument
 from quotasvc.domain.lot import Lot
 from quotasvc.v1.usage_pb2 import ListLotsRequest
@@ -94,3 +101,41 @@ def test_a_made_up_token_is_refused(case: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         turn(LOTS, 2, TOKENS[case])
     assert caught.value.field == "page_token"
+    with pytest.raises(InvalidArgument) as caught:
+        from_place_token(TOKENS[case])
+    assert caught.value.field == "page_token"
+
+
+@pytest.mark.parametrize("place", [(0, "r"), (10**15 - 1, "r1.a_b-c." + "x" * 111)])
+def test_a_place_among_reservations_survives_its_token(place: tuple[int, str]) -> None:
+    assert from_place_token(to_place_token(place)) == place
+
+
+def test_the_last_page_has_no_token() -> None:
+    assert to_place_token(None) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "r1:5:",
+        "r1:-5:r",
+        "r1:5:r\n",
+        "r1:5:a:b",
+        "r1:5:" + "x" * 121,
+        "r1:1000000000000000:r",
+        "r2:5:r",
+    ],
+)
+def test_a_place_that_the_store_must_not_be_asked_for_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        from_place_token(urlsafe_b64encode(text.encode()).decode())
+    assert caught.value.field == "page_token"
+
+
+def test_a_token_of_one_list_is_none_of_another() -> None:
+    _, of_lots = turn(LOTS, 2)
+    with pytest.raises(InvalidArgument):
+        from_place_token(of_lots)
+    with pytest.raises(InvalidArgument):
+        turn(LOTS, 2, to_place_token((5, "r")))

@@ -7,16 +7,22 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from quotasvc.api import parse
+from quotasvc.api.page import PAGE_SIZE_DEFAULT, to_place_token
+from quotasvc.domain.reservation import State
 from quotasvc.domain.unit import AMOUNT_MAX, UNITS
-from quotasvc.planes.decision import Ask, Settle
+from quotasvc.planes.ask import Ask, GiveBack, Listing, Report, Settle
 from quotasvc.planes.usage import Subject
+from quotasvc.v1 import common_pb2
 from quotasvc.v1.common_pb2 import Usage
 from quotasvc.v1.decision_pb2 import (
     CHECK_ONLY,
     FAILED,
     CheckAndReserveRequest,
     CommitRequest,
+    ExtendRequest,
     GetReservationRequest,
+    ListReservationsRequest,
+    RecordUsageRequest,
     RefundRequest,
     RequestRef,
 )
@@ -112,6 +118,12 @@ def test_a_hold_is_rounded_up_to_whole_ms(duration: Duration, hold_ms: int) -> N
     request = reserve()
     request.hold_duration.CopyFrom(duration)
     assert parse.from_pb_check_and_reserve(request).hold_ms == hold_ms
+    extend = ExtendRequest(reservation_id="r1.x", hold_duration=duration)
+    assert parse.from_pb_extend(extend) == ("r1.x", hold_ms)
+
+
+def test_an_extension_without_a_duration_leaves_it_to_the_plane() -> None:
+    assert parse.from_pb_extend(ExtendRequest(reservation_id="r1.x")) == ("r1.x", None)
 
 
 def test_a_commit_is_at_a_usage_or_as_reserved() -> None:
@@ -146,11 +158,83 @@ def test_output_times_may_be_equal_or_alone(times: CommitRequest) -> None:
 
 
 def test_a_refund_names_its_scope_or_gives_back_a_hold() -> None:
-    assert parse.from_pb_refund(RefundRequest(reservation_id="r1.x")) == ("r1.x", "")
-    whole = RefundRequest(reservation_id="r1.x", refund_id="f1", all=True, reason="x" * 256)
-    assert parse.from_pb_refund(whole) == ("r1.x", "f1")
+    hold = ("r1.x", GiveBack(refund_id=""))
+    assert parse.from_pb_refund(RefundRequest(reservation_id="r1.x")) == hold
     # a scope without a refund_id does not harm a hold
-    assert parse.from_pb_refund(RefundRequest(reservation_id="r1.x", all=True)) == ("r1.x", "")
+    assert parse.from_pb_refund(RefundRequest(reservation_id="r1.x", all=True)) == hold
+    whole = RefundRequest(reservation_id="r1.x", refund_id="f1", all=True, reason="x" * 256)
+    assert parse.from_pb_refund(whole) == ("r1.x", GiveBack(refund_id="f1"))
+
+
+def test_a_refund_may_be_of_some_units() -> None:
+    request = RefundRequest(reservation_id="r1.x", refund_id="f1", usage=Usage(images=0, songs=2))
+    _, give_back = parse.from_pb_refund(request)
+    assert give_back.usage is not None
+    assert dict(give_back.usage.amounts) == {"images": 0, "songs": 2}
+    assert give_back.amount_nanos is None
+
+
+@pytest.mark.parametrize("nanos", [1, AMOUNT_MAX])
+def test_a_refund_may_be_of_an_amount(nanos: int) -> None:
+    request = RefundRequest(reservation_id="r1.x", refund_id="f1", amount_nanos=nanos)
+    wanted = GiveBack(refund_id="f1", amount_nanos=nanos)
+    assert parse.from_pb_refund(request) == ("r1.x", wanted)
+
+
+def test_use_without_a_hold_becomes_a_report() -> None:
+    request = RecordUsageRequest(
+        request_id="r1",
+        api_key="qsk_x",
+        resource="text/a",
+        usage=Usage(output_tokens=0),
+        attributes={"b": "2", "a": ""},
+        reservation_id="x" * 120,
+        outcome=FAILED,
+        first_output_time=Timestamp(seconds=5),
+        last_output_time=Timestamp(seconds=5),
+    )
+    report = parse.from_pb_record_usage(request)
+    assert report == Report(
+        request_id="r1",
+        api_key="qsk_x",
+        key_id=None,
+        resource="text/a",
+        usage=report.usage,
+        attributes=(("a", ""), ("b", "2")),
+        reservation_id="x" * 120,
+        outcome=FAILED,
+    )
+    assert dict(report.usage.amounts) == {"output_tokens": 0}
+
+
+def test_a_report_says_no_more_than_it_was_sent() -> None:
+    request = RecordUsageRequest(request_id="r1", key_id="acme_k1", resource="text/a")
+    report = parse.from_pb_record_usage(request)
+    assert (report.api_key, report.key_id, report.reservation_id) == (None, "acme_k1", None)
+    assert (dict(report.usage.amounts), report.attributes, report.outcome) == ({}, (), 0)
+    # one request, whatever else was used
+    assert report.usage.get("requests") == 1
+
+
+def test_a_listing_is_of_what_is_open_unless_said_otherwise() -> None:
+    request = ListReservationsRequest(team_id="acme")
+    assert parse.from_pb_list_reservations(request) == Listing(
+        team_id="acme", state=State.HELD, size=PAGE_SIZE_DEFAULT, after=None
+    )
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_listing_names_any_state_and_goes_on_after_a_place(state: State) -> None:
+    place = (1_700_000_000_000, "r1.acme.s1_x-9")
+    request = ListReservationsRequest(
+        team_id="acme",
+        state=common_pb2.ReservationState.Value(state.name),
+        page_size=1_000,
+        page_token=to_place_token(place),
+    )
+    assert parse.from_pb_list_reservations(request) == Listing(
+        team_id="acme", state=state, size=1_000, after=place
+    )
 
 
 def test_a_reservation_is_read_by_id_or_by_request() -> None:

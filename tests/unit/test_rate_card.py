@@ -166,12 +166,20 @@ def test_prices_are_steady_between_their_dates() -> None:
     assert in_force(VLM, JULY_22_MS - 1) == (0, JULY_22_MS)
     assert in_force(VLM, JULY_22_MS) == (JULY_22_MS, AMOUNT_MAX)
     assert in_force(M3, 5) == (0, AMOUNT_MAX)
+    # and of several dates the nearest count
+    dates = ((1, 10), (10, 20), (20, 30), (30, 40))
+    rows = (PriceRow(per=1, nanos={"songs": 1}, from_ms=a, until_ms=b) for a, b in dates)
+    assert in_force(resource(*rows), 25) == (20, 30)
 
 
 def test_a_row_without_attributes_may_have_dates_on_both_sides() -> None:
     promotion = PriceRow(per=1, nanos=MappingProxyType({"songs": 1}), from_ms=10, until_ms=20)
     one = resource(promotion)
     assert [applicable(one, {}, at_ms) for at_ms in (9, 10, 19, 20)] == [0, 1, 1, 0]
+    ends = resource(PriceRow(per=1, nanos={"songs": 1}, until_ms=20))
+    begins = resource(PriceRow(per=1, nanos={"songs": 1}, from_ms=20))
+    assert [applicable(ends, {}, at_ms) for at_ms in (0, 19, 20)] == [1, 1, 0]
+    assert [applicable(begins, {}, at_ms) for at_ms in (0, 19, 20)] == [0, 0, 1]
 
 
 # 2.5: attributes

@@ -77,7 +77,6 @@ RESERVATION = Reservation(
     settle_ms=1_001,
     held_legs=(PLAN_LEG, LOT_LEG),
     charged_legs=(PLAN_LEG,),
-    refunded_legs=(),
     cost_nanos=100,
     actual_nanos=75,
     written_off_nanos=5,

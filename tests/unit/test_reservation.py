@@ -11,17 +11,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotasvc.domain.reservation import (
+    EXPIRED_RECORD_MS,
+    EXTENDED_MS_MAX,
+    HOLD_MS_DEFAULT,
+    HOLD_MS_MAX,
+    HOLD_MS_MIN,
+    LEASE_MS,
+    REFUNDS_MAX,
+    REPORTED_RECORD_MS,
     RESERVATION_ID_CHARS_MAX,
+    SETTLED_RECORD_MS,
     Leg,
     Payer,
     Reservation,
     ReservationId,
     State,
     _mac,
+    content_digest,
     digest,
+    lengthen,
     request_digest,
+    shorten,
 )
 from tests.support.catalogs import CREDIT, catalog
+from tests.support.clock import DAY, HOUR, MINUTE
 
 MAC_KEY = b"m" * 32
 
@@ -67,6 +80,39 @@ def test_the_longest_id_is_short_enough_and_url_safe() -> None:
     text = longest.sign(MAC_KEY)
     assert len(text) <= RESERVATION_ID_CHARS_MAX
     assert re.fullmatch(r"[A-Za-z0-9._~-]+", text)
+
+
+def test_an_id_that_was_given_out_stays_an_id() -> None:
+    # SEM-31, SEM-36: given an id as some caller keeps it
+    text = "r1.acme.s1.2.1.3.0.5.testtest.mvywsps0.CeFnIhQDeSqY9ttD9GZT7Q.-PoK4-8eG5SF0C"
+    assert ReservationId.verify(text, MAC_KEY) == RID
+    assert RID.sign(MAC_KEY) == text
+
+
+@given(seat_id=st.sampled_from(("", "s1")), admit_ms=st.integers(0, 2**53 - 1))
+def test_a_record_keeps_of_its_id_what_its_place_does_not_say(seat_id: str, admit_ms: int) -> None:
+    # SEM-36
+    rid = replace(RID, seat_id=seat_id, admit_ms=admit_ms)
+    text = rid.sign(MAC_KEY)
+    kept = shorten(text)
+    assert lengthen(kept, rid.team_id, rid.digest) == text
+    assert rid.digest not in kept
+    assert not kept.startswith(f"r1.{rid.team_id}.")
+
+
+def test_payers_and_states_have_the_numbers_of_the_contract() -> None:
+    # SEM-10, SEM-26
+    assert [payer.name for payer in map(Payer, range(1, 4))] == ["PLAN", "CREDITS", "WALLET"]
+    assert [state.name for state in map(State, range(1, 5))] == [
+        *("HELD", "COMMITTED", "RELEASED", "EXPIRED"),
+    ]
+    assert RESERVATION_ID_CHARS_MAX == 120
+
+
+def test_contents_are_told_apart_by_96_bits() -> None:
+    # SEM-35
+    assert re.fullmatch(r"[A-Za-z0-9_-]{16}", content_digest("a", "b"))
+    assert content_digest("a", "b") != content_digest("ab", "")
 
 
 def test_another_key_signs_another_id() -> None:
@@ -125,6 +171,21 @@ def test_the_catalogs_tables_name_what_the_indexes_mean() -> None:
     # then no seat means no allowance, and a plan may show "-"
     assert replace(images, plan_index=-1).allowance(policy) is None
     assert replace(images, plan_index=1).allowance(policy) is None
+    text = replace(RID, resource_index=0)
+    assert text.allowance(policy) is not None
+    assert replace(text, plan_index=-1).plan(policy) is None
+
+
+def test_times_are_those_that_were_promised() -> None:
+    # SEM-30: 1 s to 1 h a step, 10 minutes unless asked otherwise, 4 h in all
+    assert (HOLD_MS_MIN, HOLD_MS_DEFAULT, HOLD_MS_MAX) == (1_000, 10 * MINUTE, HOUR)
+    assert EXTENDED_MS_MAX == 4 * HOUR
+    # SEM-20
+    assert LEASE_MS == MINUTE
+    # SEM-31, S7
+    assert (SETTLED_RECORD_MS, EXPIRED_RECORD_MS, REPORTED_RECORD_MS) == (DAY, DAY, DAY + HOUR)
+    # SEM-29
+    assert REFUNDS_MAX == 16
 
 
 def test_what_was_charged_is_the_sum_of_the_legs() -> None:
@@ -132,6 +193,7 @@ def test_what_was_charged_is_the_sum_of_the_legs() -> None:
         Leg(payer=Payer.CREDITS, source=f"lot{n}", unit="cost", amount=n, nanos=n * CREDIT)
         for n in (1, 2)
     )
+    assert not any(leg.window_gone for leg in legs)
     reservation = Reservation(
         reservation_id="r",
         state=State.COMMITTED,
@@ -141,7 +203,6 @@ def test_what_was_charged_is_the_sum_of_the_legs() -> None:
         settle_ms=0,
         held_legs=(),
         charged_legs=legs,
-        refunded_legs=(),
         cost_nanos=0,
         actual_nanos=0,
         written_off_nanos=0,

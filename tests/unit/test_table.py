@@ -13,7 +13,7 @@ from quotasvc.api.call import Call
 from quotasvc.api.faults import Status
 from quotasvc.api.table import MethodTable
 from quotasvc.domain.outcome import Allowed, Denied
-from quotasvc.planes.decision import Ask
+from quotasvc.planes.ask import Ask
 from quotasvc.telemetry import Telemetry
 from quotasvc.v1.decision_pb2 import CheckAndReserveRequest
 from tests.support.door import ScriptedDecisions, make_table

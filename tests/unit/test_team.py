@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from quotasvc.domain.team import TEAM_ID, KeyKind, Role, team_of_key
@@ -33,7 +35,42 @@ def test_a_seat_belongs_to_its_one_holder() -> None:
     assert found is not None
     assert found.seat_id == "s2"
     assert ACME.seat_of("ann") is None
-    assert ACME.free_seats == 2
+    assert ACME.free_seats(now_ms=0, grace_ms=0) == 2
+
+
+def test_a_seat_that_has_ended_is_not_free() -> None:
+    # W8: given a free seat that is due to renew at 1,000 with a grace of 7
+    ended = replace(seat("s4", None), paid_until_ms=1_000)
+    people = replace(ACME, seats=(ended, seat("s2", "bob")))
+    assert [people.free_seats(now_ms, grace_ms=7) for now_ms in (1_006, 1_007)] == [1, 0]
+
+
+def test_a_member_who_left_is_remembered_but_no_member() -> None:
+    # SEM-34
+    gone = replace(member("eve"), removed_ms=5)
+    people = replace(ACME, members=(*ACME.members, gone))
+    assert people.member("eve") is None
+    assert people.past_member("eve") is gone
+    assert people.past_member("ann") is people.member("ann")
+    assert people.past_member("mallory") is None
+
+
+def test_a_seat_that_says_nothing_of_its_cycle_is_in_one_without_an_end() -> None:
+    # SEM-42, W5
+    held = seat("s1", "ann")
+    assert (held.cycle_start_ms, held.paid_until_ms, held.renews) == (0, None, True)
+
+
+@pytest.mark.parametrize(
+    ("paid_until_ms", "renews", "ends_ms"),
+    [(None, True, None), (None, False, None), (1_000, True, 1_007), (1_000, False, 1_000)],
+)
+def test_a_seat_that_renews_pays_for_a_grace_beyond_its_cycle(
+    paid_until_ms: int | None, ends_ms: int | None, *, renews: bool
+) -> None:
+    # SEM-42, W8
+    held = replace(seat("s1", "ann"), paid_until_ms=paid_until_ms, renews=renews)
+    assert held.ends_ms(grace_ms=7) == ends_ms
 
 
 @pytest.mark.parametrize(

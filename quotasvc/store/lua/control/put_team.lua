@@ -3,12 +3,13 @@ local clock = require("lib.clock")
 local team_store = require("lib.team_store")
 local document_store = require("lib.document_store")
 local ledger_store = require("lib.ledger_store")
+local reply = require("lib.reply")
 
 -- Load. A team that does not exist has version 0.
 local team = team_store.read(KEY.team) or
   {version = 0, seq = 0, entry = 0, clock_ms = 0, due_ms = 0}
-if team.version ~= ARG.version then return {OUTCOME.STALE, team.version} end
-local now = team_store.now(team, clock.now_ms)
+if team.version ~= ARG.version then return reply.plain(OUTCOME.STALE, team.version, team) end
+local now = team_store.now(team, clock.read())
 ledger_store.probe()
 
 -- Decide.
@@ -21,4 +22,4 @@ ledger_store.append(team, ARG.team_id, "team", now, {
   "version", team.version, "document", ARG.document,
 })
 team_store.save(KEY.team, team)
-return {OUTCOME.GRANTED, team.version}
+return reply.plain(OUTCOME.GRANTED, team.version, team)

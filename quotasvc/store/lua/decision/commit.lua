@@ -2,13 +2,17 @@
 local clock = require("lib.clock")
 local team_store = require("lib.team_store")
 local record_store = require("lib.record_store")
-local order_window = require("lib.order_window")
+local leg_list = require("lib.leg_list")
+local limit_list = require("lib.limit_list")
 local plan_store = require("lib.plan_store")
+local token_store = require("lib.token_store")
 local lot_store = require("lib.lot_store")
 local lot_move_store = require("lib.lot_move_store")
+local waiting_store = require("lib.waiting_store")
 local purge_store = require("lib.purge_store")
 local ledger_store = require("lib.ledger_store")
 local settlement = require("lib.settlement")
+local commitment = require("lib.commitment")
 local gate = require("lib.gate")
 local reply = require("lib.reply")
 local movement = require("lib.movement")
@@ -16,42 +20,45 @@ local movement = require("lib.movement")
 -- Load.
 local team = team_store.read(KEY.team)
 local record = record_store.read(KEY.record)
-if team == nil or record == nil then return {OUTCOME.UNKNOWN, 0} end
-if record.fields.id ~= ARG.reservation_id then return {OUTCOME.UNKNOWN, 0} end
-local now = team_store.now(team, clock.now_ms)
-local state = record_store.number(record, "state")
-if state == STATE.COMMITTED and record.fields.settlement == ARG.settlement then
-  return reply.record(OUTCOME.REPLAYED, now, {}, record.raw)
+if team == nil or record == nil or record.id ~= ARG.short_id then
+  return reply.plain(OUTCOME.UNKNOWN, 0, team)
+end
+local time = clock.read()
+local now = team_store.now(team, time)
+local state = record_store.number(record, FIELD.state)
+if state == STATE.COMMITTED and record.fields[FIELD.settlement] == ARG.settlement then
+  return reply.record(OUTCOME.REPLAYED, now, team, {}, record.raw)
 end
 if state == STATE.COMMITTED or state == STATE.RELEASED then
-  return reply.record(OUTCOME.SETTLED, now, {}, record.raw)
+  return reply.record(OUTCOME.SETTLED, now, team, {}, record.raw)
 end
-local refusal = gate.check(now, clock.now_ms)
-if refusal then return {refusal, now} end
--- An expired hold is reaped before it is charged late: by its own script, then this one again.
-if state == STATE.HELD and record_store.number(record, "expire") <= now then
-  return {OUTCOME.REAP, now}
+local refusal = gate.check(now, time)
+if refusal then return reply.plain(refusal, now, team) end
+-- What has expired is reaped before anything is charged: this hold, which is then charged late, and
+-- any other, which would take room from what this one needs beyond its own (SEM-30).
+local is_due = team.due_ms > 0 and team.due_ms <= now
+if is_due or (state == STATE.HELD and record_store.expire_ms(record) <= now) then
+  return reply.plain(OUTCOME.REAP, now, team)
 end
 purge_store.probe()
 ledger_store.probe()
 local is_late = state == STATE.EXPIRED
-local windows = order_window.list(ARG.windows)
-local plan = plan_store.read(record, windows, now, is_late)
-local legs = record_store.legs(record)
-local pool = record_store.number(record, "pool")
-if is_late then
-  for _, leg in ipairs(legs) do leg.held = 0 end
-end
+local is_provisional = record_store.number(record, FIELD.provisional, 0) == 1
+local limits = limit_list.of(ARG.limits, KEY.limits)
+local plan = plan_store.read(record, limits, now, is_late, is_provisional)
+local legs = leg_list.of(record)
+commitment.begin(plan, legs, is_late, is_provisional)
 
 -- Decide.
 local actual, amount = ARG.actual, ARG.plan_amount
 if ARG.as_reserved == 1 then
-  actual = record_store.number(record, "cost")
-  amount = record_store.number(record, "plan")
+  actual = record_store.amount(record, FIELD.cost)
+  amount = record_store.amount(record, FIELD.plan)
 end
 local share = settlement.share(plan, legs, actual, amount, plan.room)
 local is_last_leg_plan, short = #legs == 0, share.pool_need
-if pool > 0 and short > 0 and settlement.may_draw(plan, legs) then
+if record_store.amount(record, FIELD.pool) > 0 and short > 0 and settlement.may_draw(plan, legs) then
+  if waiting_store.is_due(now) then return reply.plain(OUTCOME.ENTER, now, team) end
   -- All legs must fit into one ledger entry: what more of them could pay is not drawn.
   local shares
   shares, short = lot_store.draw(short, now, BOUND.lots - #legs)
@@ -59,26 +66,22 @@ if pool > 0 and short > 0 and settlement.may_draw(plan, legs) then
 end
 local written_off = settlement.finish(share, plan, is_last_leg_plan, short)
 written_off = written_off + settlement.clamp(share, plan)
-plan_store.plan(plan, share, now)
+plan_store.plan(plan, share)
+token_store.plan(record, limits, now, ARG.as_reserved == 1 and -1 or ARG.tokens)
 lot_move_store.read(legs)
 for _, leg in ipairs(legs) do
-  lot_move_store.plan(leg, -leg.held, leg.charged, now)
+  lot_move_store.plan(leg, -(leg.kept or 0), leg.charged - (leg.was or 0), now)
 end
-local flat = {
-  "state", STATE.COMMITTED, "settle", now, "settlement", ARG.settlement, "outcome", ARG.outcome,
-  "actual", actual, "written_off", written_off, "keep", share.plan_kept, "over", share.plan_over,
-  "plan_paid", share.plan_nanos, "late", is_late and 1 or 0, "commit_seq", team.seq + 1,
-  "commit_gone", plan.is_gone and 1 or 0, "lots", #legs,
-}
-plan_store.put_slots(flat, plan)
-for i, leg in ipairs(legs) do record_store.put_charge(flat, i, leg) end
 team_store.count(team, now, true)
+local flat = commitment.fields(record, team, now, plan, share, legs, actual, written_off)
+record_store.put(flat, record, FIELD.late, is_late and 1 or 0)
 local entry = movement.commit(record, plan, share, legs, actual, written_off)
 local answer =
-  reply.record(OUTCOME.COMMITTED, now, reply.levels(plan.windows), record.raw, flat)
+  reply.record(OUTCOME.COMMITTED, now, team, reply.levels(plan.windows), record.raw, flat)
 
 -- From here on nothing may fail.
 plan_store.write(plan)
+token_store.write(limits, ARG.digest)
 lot_move_store.write(legs)
 record_store.save(KEY.record, flat)
 purge_store.replace_hold(ARG.team_id, ARG.reservation_id, now + BOUND.settled_record_ms)

@@ -6,5 +6,7 @@ local reply = require("lib.reply")
 
 local team = team_store.read(KEY.team)
 local record = record_store.read(KEY.record)
-if team == nil or record == nil then return {OUTCOME.UNKNOWN, 0} end
-return reply.record(OUTCOME.FOUND, team_store.now(team, clock.now_ms), {}, record.raw)
+if team == nil then return reply.plain(OUTCOME.UNKNOWN, 0) end
+local now = team_store.now(team, clock.read())
+if record == nil then return reply.plain(OUTCOME.UNKNOWN, now, team) end
+return reply.record(OUTCOME.FOUND, now, team, {}, record.raw)

@@ -1,12 +1,11 @@
--- refund: gives back a live hold wholly, or what a commit charged.
+-- refund: gives back a part of what a commit charged, or all of what an expiry did; each refund once.
 local clock = require("lib.clock")
 local team_store = require("lib.team_store")
 local record_store = require("lib.record_store")
-local order_window = require("lib.order_window")
-local hold_store = require("lib.hold_store")
+local limit_list = require("lib.limit_list")
 local charge_store = require("lib.charge_store")
 local lot_move_store = require("lib.lot_move_store")
-local purge_store = require("lib.purge_store")
+local refund_list = require("lib.refund_list")
 local ledger_store = require("lib.ledger_store")
 local gate = require("lib.gate")
 local reply = require("lib.reply")
@@ -15,63 +14,64 @@ local movement = require("lib.movement")
 -- Load.
 local team = team_store.read(KEY.team)
 local record = record_store.read(KEY.record)
-if team == nil or record == nil then return {OUTCOME.UNKNOWN, 0} end
-if record.fields.id ~= ARG.reservation_id then return {OUTCOME.UNKNOWN, 0} end
-local now = team_store.now(team, clock.now_ms)
-local state = record_store.number(record, "state")
-if state == STATE.RELEASED then return reply.record(OUTCOME.REPLAYED, now, {}, record.raw) end
+if team == nil or record == nil or record.id ~= ARG.short_id then
+  return reply.plain(OUTCOME.UNKNOWN, 0, team)
+end
+local time = clock.read()
+local now = team_store.now(team, time)
+local state = record_store.number(record, FIELD.state)
+local is_provisional =
+  state == STATE.EXPIRED and record_store.number(record, FIELD.provisional, 0) == 1
+-- A hold, or one that went back at its expiry, is not refunded but released.
+if state ~= STATE.COMMITTED and not is_provisional then
+  return reply.record(OUTCOME.UNCHARGED, now, team, {}, record.raw)
+end
+local count, known, is_same = refund_list.find(record, ARG.refund_id, ARG.scope)
 if state == STATE.COMMITTED then
-  if ARG.refund_id == "" then return reply.record(OUTCOME.SETTLED, now, {}, record.raw) end
-  if record.fields.refund == ARG.refund_id then
-    return reply.record(OUTCOME.REPLAYED, now, {}, record.raw)
+  if ARG.refund_id == "" then return reply.record(OUTCOME.SETTLED, now, team, {}, record.raw) end
+  if known and is_same then
+    return reply.record(OUTCOME.REPLAYED, now, team, {}, record.raw, {}, known)
   end
-  if record.fields.refund then return {OUTCOME.EXCEEDS, now} end
+  if known then return reply.plain(OUTCOME.CONFLICT, now, team) end
+  if count >= BOUND.refunds then return reply.plain(OUTCOME.TOO_MANY, now, team) end
+  if ARG.kind == REFUND.USAGE and count ~= ARG.seen then
+    return reply.record(OUTCOME.PRICE, now, team, {}, record.raw)
+  end
 end
-local refusal = gate.check(now, clock.now_ms)
-if refusal then return {refusal, now} end
-if state == STATE.HELD and record_store.number(record, "expire") <= now then
-  return {OUTCOME.REAP, now}
-end
-purge_store.probe()
+local refusal = gate.check(now, time)
+if refusal then return reply.plain(refusal, now, team) end
 ledger_store.probe()
-local windows = order_window.list(ARG.windows)
-local back
-if state == STATE.HELD then back = hold_store.read(record, windows, now) end
-if state == STATE.COMMITTED then back = charge_store.read(record, windows, now) end
+local sums = charge_store.sums(record)
 
--- Decide. An expired hold has already gone back: it is only marked.
-local flat = {"state", state == STATE.COMMITTED and state or STATE.RELEASED}
-local function note(name, value)
-  flat[#flat + 1] = name
-  flat[#flat + 1] = value
-end
-local lost = lot_move_store.lost(back and back.legs or {})
-local is_entry = state == STATE.COMMITTED or lost.expired + lost.revoked > 0
-team_store.count(team, now, is_entry)
-note("refund_seq", team.seq)
-note("refund_expired", lost.expired)
-note("refund_revoked", lost.revoked)
-note("refund_gone", back and back.is_gone and 1 or 0)
+-- Decide.
+local is_counted = ARG.is_counted == 1 and record_store.amount(record, FIELD.plan) > 0
+local nanos, units = sums.left, is_counted and sums.units - sums.units_back or nil
 if state == STATE.COMMITTED then
-  note("refund", ARG.refund_id)
-  note("refunded", back.nanos)
-else
-  note("settle", now)
-  note("released", state == STATE.HELD and 1 or 0)
+  if ARG.kind == REFUND.AMOUNT and is_counted then
+    return reply.plain(OUTCOME.COUNTED, now, team)
+  end
+  if ARG.kind == REFUND.AMOUNT then nanos = ARG.nanos end
+  if ARG.kind == REFUND.USAGE then
+    nanos = math.min(ARG.nanos, sums.left)
+    units = is_counted and math.min(ARG.units, sums.units - sums.units_back) or nil
+  end
+  local is_nothing = ARG.kind == REFUND.ALL and sums.left == 0 and count > 0
+  if nanos > sums.left or is_nothing then return reply.plain(OUTCOME.EXCEEDS, now, team) end
 end
-local answer = reply.record(OUTCOME.REFUNDED, now, {}, record.raw, flat)
+local back =
+  charge_store.plan(record, sums, limit_list.of(ARG.limits, KEY.limits), now, nanos, units)
+local lost = lot_move_store.lost(back.legs)
+team_store.count(team, now, true)
+local flat = refund_list.fields(record, team, count + 1, sums, back, lost)
+if is_provisional then
+  record_store.put(flat, record, FIELD.state, STATE.RELEASED)
+  record_store.put(flat, record, FIELD.settle, now)
+end
+local answer = reply.record(OUTCOME.REFUNDED, now, team, {}, record.raw, flat, count + 1)
 
 -- From here on nothing may fail.
-if state == STATE.HELD then hold_store.give_back(back) end
-if state == STATE.COMMITTED then charge_store.give_back(back) end
+charge_store.write(back)
 record_store.save(KEY.record, flat)
-if state ~= STATE.COMMITTED then
-  purge_store.replace_hold(ARG.team_id, ARG.reservation_id, now + BOUND.settled_record_ms)
-end
-if state == STATE.COMMITTED then
-  ledger_store.append(team, ARG.team_id, "refund", now, movement.refund(record, back))
-elseif is_entry then
-  ledger_store.append(team, ARG.team_id, "loss", now, movement.loss(record, back.legs))
-end
+ledger_store.append(team, ARG.team_id, "refund", now, movement.refund(record, back))
 team_store.save(KEY.team, team)
 return answer

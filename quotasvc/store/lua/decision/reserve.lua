@@ -1,36 +1,44 @@
--- reserve: holds a request's cost against all its windows and lots, or says what is short.
+-- reserve: holds a request's cost against all its limits and lots, or says what is short.
+--
+-- In mode WHAT_IF the question is asked of things as they would stand ahead_ms later if nothing else
+-- happened: holds stay counted, lots stay as they are; leases, slices and instances end.
 local clock = require("lib.clock")
 local team_store = require("lib.team_store")
 local record_store = require("lib.record_store")
-local window_store = require("lib.window_store")
-local order_window = require("lib.order_window")
+local limit_list = require("lib.limit_list")
+local limit_store = require("lib.limit_store")
 local lot_store = require("lib.lot_store")
+local waiting_store = require("lib.waiting_store")
 local returnable_store = require("lib.returnable_store")
 local due_store = require("lib.due_store")
-local window = require("lib.window")
 local payer = require("lib.payer")
+local admission = require("lib.admission")
 local gate = require("lib.gate")
 local reply = require("lib.reply")
 
 -- Load.
 local team = team_store.read(KEY.team)
+if team == nil then return reply.plain(OUTCOME.STALE, 0) end
 local record = record_store.read(KEY.record)
-if team == nil then return {OUTCOME.STALE, 0} end
-local now = team_store.now(team, clock.now_ms)
+local time = clock.read()
+local now = team_store.now(team, time)
 if record then
-  if record.fields.content ~= ARG.content then return {OUTCOME.CONFLICT, now} end
-  return reply.record(OUTCOME.REPLAYED, now, {}, record.raw)
+  if record.fields[FIELD.content] ~= ARG.content then
+    return reply.plain(OUTCOME.CONFLICT, now, team)
+  end
+  return reply.record(OUTCOME.REPLAYED, now, team, {}, record.raw)
 end
-local refusal = gate.check(now, clock.now_ms)
-if refusal then return {refusal, now} end
-if team.version ~= ARG.team_version then return {OUTCOME.STALE, now} end
-if team.due_ms > 0 and team.due_ms <= now then return {OUTCOME.REAP, now} end
+local at = now + ARG.ahead_ms
+local refusal = gate.check(at, time)
+if refusal then return reply.plain(refusal, now, team) end
+if team.version ~= ARG.team_version then return reply.plain(OUTCOME.STALE, now, team) end
+local is_what_if = ARG.mode == MODE.WHAT_IF
+if not is_what_if and team.due_ms > 0 and team.due_ms <= now then
+  return reply.plain(OUTCOME.REAP, now, team)
+end
 due_store.probe()
-local windows = order_window.list(ARG.windows)
-local room = BOUND.amount
-for i, w in ipairs(windows) do
-  room = math.min(room, window.room(window_store.read(KEY.windows[i], w, now)))
-end
+local limits = limit_list.of(ARG.limits, KEY.limits)
+local room, is_open = limit_store.read(limits, at)
 
 -- Decide.
 local plan = {amount = ARG.plan_amount, straddle = ARG.straddle, split_min = ARG.split_min}
@@ -40,43 +48,42 @@ if plan.amount > 0 then
   rest = payer.rest(plan, share, ARG.cost)
 end
 local shares, short = {}, rest
-if ARG.pool > 0 and rest > 0 then shares, short = lot_store.draw(rest, now, BOUND.lots) end
-if short > 0 then
+if ARG.pool > 0 and rest > 0 then
+  if not is_what_if and waiting_store.is_due(now) then
+    return reply.plain(OUTCOME.ENTER, now, team)
+  end
+  shares, short = lot_store.draw(rest, now, BOUND.lots)
+end
+if short > 0 or not is_open then
   -- What the pool could give of the whole cost, for saying when the plan alone would do.
-  local available, held = 0, 0
-  if ARG.pool > 0 then
-    local _, missing = lot_store.draw(ARG.cost, now, BOUND.lots)
-    available, held = ARG.cost - missing, returnable_store.sum(now)
+  local available, held, plan_need = 0, 0, 0
+  if short > 0 then
+    if ARG.pool > 0 then
+      local _, missing = lot_store.draw(ARG.cost, now, BOUND.lots)
+      available, held = ARG.cost - missing, returnable_store.sum(now)
+    end
+    plan_need = payer.plan_need(plan, ARG.cost, available)
   end
-  local fits = {}
-  for i, w in ipairs(windows) do
-    local need = payer.plan_need(plan, ARG.cost, available)
-    fits[i] = window.fits_ms(w, need, window_store.slices(KEY.windows[i], w, now))
-  end
-  return {OUTCOME.SHORT, now, team.seq, available, held, reply.levels(windows, fits)}
+  local fits, is_ahead = limit_store.fits(limits, plan_need, at)
+  return {
+    OUTCOME.SHORT, now, team.seq, reply.levels(limits, fits), available, held,
+    short > 0 and 1 or 0, is_ahead and 1 or 0,
+  }
 end
 lot_store.read_held(shares)
-local is_check = ARG.check_only == 1
+local is_check = ARG.mode ~= MODE.NORMAL
 local expire_ms, seq = now + ARG.hold_ms, team.seq + (is_check and 0 or 1)
-local flat = {
-  "id", ARG.reservation_id, "content", ARG.content, "state", STATE.HELD, "admit", now,
-  "expire", expire_ms, "seq", seq, "cost", ARG.cost, "pool", ARG.pool,
-  "plan", share, "plan_nanos", ARG.cost - rest, "lots", #shares,
-}
-for _, w in ipairs(windows) do
-  if share > 0 then
-    window.move(w, now, share, share)
-    record_store.put_slot(flat, "w", w.place, w.slot)
-  end
-end
-for i, one in ipairs(shares) do
-  record_store.put_leg(flat, i, {member = one.member, expire_ms = one.expire_ms, held = one.nanos})
-end
-local answer = reply.record(OUTCOME.GRANTED, now, reply.levels(windows), {}, flat)
+local lease_ms = math.min(expire_ms, now + BOUND.lease_ms)
+limit_store.plan(limits, share, share, lease_ms)
+local flat =
+  admission.fields(STATE.HELD, now, seq, limits, share, ARG.cost - rest, lot_store.legs(shares))
+record_store.put(flat, nil, FIELD.expire, expire_ms)
+local answer =
+  reply.record(OUTCOME.GRANTED, now, team, reply.levels(limits), {}, flat)
 if is_check then return answer end
 
 -- From here on nothing may fail.
-for i, w in ipairs(windows) do window_store.write(KEY.windows[i], w) end
+limit_store.write(limits, ARG.digest, lease_ms, now)
 lot_store.take(shares)
 record_store.save(KEY.record, flat)
 team_store.count(team, now, false)

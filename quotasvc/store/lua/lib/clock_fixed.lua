@@ -1,7 +1,10 @@
 -- clock_fixed: the time that a test sends along, under the name of lib.clock.
 -- Only Build.TEST stitches it; `serve` cannot load that build.
-local clock = {
-  now_ms = ARG.clock_ms,
-}
+local clock = {}
+
+-- The time in ms.
+function clock.read()
+  return ARG.clock_ms
+end
 
 return clock

@@ -18,4 +18,9 @@ function due_store.add_hold(team, team_id, id, expire_ms)
   end
 end
 
+-- A hold ends later than it would have; the team may be looked at early.
+function due_store.move_hold(id, expire_ms)
+  redis.call("ZADD", KEY.holds, expire_ms, id)
+end
+
 return due_store

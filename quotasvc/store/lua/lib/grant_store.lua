@@ -1,26 +1,48 @@
 -- grant_store: creates lots in a pool.
+local whole = require("lib.whole")
+local lot = require("lib.lot")
+
 local grant_store = {}
 
--- What is known of the lot already, and how many lots are open (SEM-24): those that can be drawn
--- on now, and those that are wholly held and may come back.
-function grant_store.read(lot_id, now)
-  local open = redis.call("ZCOUNT", KEY.pool_order, string.format("(%.0f", now), "+inf")
-  for _, id in ipairs(redis.call("HKEYS", KEY.pool_held)) do
-    if redis.call("HEXISTS", KEY.pool_available, id) == 0 then open = open + 1 end
+local WIDTH = 3
+
+-- The lots of a grant, as Python sends them from `first` on: member, nanos and facts each.
+function grant_store.lots(words, first)
+  local lots = {}
+  for i = first, #words, WIDTH do
+    lots[#lots + 1] = {
+      member = words[i],
+      id = lot.id(words[i]),
+      nanos = whole.of(words[i + 1], nil, "argument", "nanos"),
+      info = words[i + 2],
+    }
   end
-  redis.call("HLEN", KEY.pool_available)
-  redis.call("HLEN", KEY.pool_ends)
-  return redis.call("HGET", KEY.pool_info, lot_id), open
+  return lots
 end
 
--- Creates the lot. `info` is written and read by Python only.
-function grant_store.add(lot_id, member, expire_ms, nanos, info)
-  local score = expire_ms
-  if score == 0 then score = "+inf" end
-  redis.call("HSET", KEY.pool_info, lot_id, info)
-  redis.call("HSET", KEY.pool_available, lot_id, nanos)
-  redis.call("HSET", KEY.pool_ends, lot_id, expire_ms)
-  redis.call("ZADD", KEY.pool_order, score, member)
+-- What is known of the lot already. Fails before anything is written if the pool is not what it
+-- should be.
+function grant_store.known(id)
+  redis.call("ZCARD", KEY.pool_order)
+  redis.call("ZCARD", KEY.pool_waiting)
+  redis.call("ZCARD", KEY.due)
+  for _, key in ipairs({KEY.pool_available, KEY.pool_parked, KEY.pool_ends}) do
+    redis.call("HLEN", key)
+  end
+  return redis.call("HGET", KEY.pool_info, id)
+end
+
+-- Creates a lot, in the order or waiting for a place. `info` is written and read by Python only.
+function grant_store.add(one, expire_ms, now, is_waiting)
+  redis.call("HSET", KEY.pool_info, one.id, one.info)
+  redis.call("HSET", KEY.pool_ends, one.id, expire_ms)
+  if is_waiting then
+    redis.call("HSET", KEY.pool_parked, one.id, one.nanos)
+    redis.call("ZADD", KEY.pool_waiting, now, one.member)
+    return
+  end
+  redis.call("HSET", KEY.pool_available, one.id, one.nanos)
+  redis.call("ZADD", KEY.pool_order, lot.score(expire_ms), one.member)
 end
 
 return grant_store

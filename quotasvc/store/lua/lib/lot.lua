@@ -41,4 +41,10 @@ function lot.id(member)
   return string.sub(member, 15)
 end
 
+-- A lot's place in the order: its expiry; without one (0) the last.
+function lot.score(expire_ms)
+  if expire_ms == 0 then return "+inf" end
+  return expire_ms
+end
+
 return lot

@@ -2,30 +2,31 @@
 -- and what comes back becomes available, or expired or revoked where the lot has ended (SEM-23).
 local whole = require("lib.whole")
 local lot = require("lib.lot")
+local sum_store = require("lib.sum_store")
 
 local lot_move_store = {}
 
 -- The HASH of each state that credit can be in.
-local STATES = {
-  available = KEY.pool_available,
-  held = KEY.pool_held,
-  consumed = KEY.pool_consumed,
-  expired = KEY.pool_expired,
-  revoked = KEY.pool_revoked,
-}
+local function key_of(state)
+  if state == "held" then return KEY.pool_held end
+  if state == "consumed" then return KEY.pool_consumed end
+  if state == "available" then return KEY.pool_available end
+  if state == "expired" then return KEY.pool_expired end
+  return KEY.pool_revoked
+end
 
--- Reads what the lots of `legs` have in each state, into leg.lot. Fails before anything is written
--- if the order, which is not read, is not what it should be.
+local function amount_of(state, id)
+  local key = key_of(state)
+  return whole.amount(whole.of(redis.call("HGET", key, id), 0, key, id), key, id)
+end
+
+-- Reads what the lots of `legs` hold for others and have consumed, into leg.lot. Fails before
+-- anything is written if the order, which is not read, is not what it should be.
 function lot_move_store.read(legs)
   if #legs > 0 then redis.call("ZCARD", KEY.pool_order) end
   for _, leg in ipairs(legs) do
     local id = lot.id(leg.member)
-    leg.lot = {}
-    for state, key in pairs(STATES) do
-      local text = redis.call("HGET", key, id)
-      leg.lot[state] = whole.of(text, 0, key, id)
-      if state == "revoked" then leg.lot.is_revoked = text ~= false end
-    end
+    leg.lot = {held = amount_of("held", id), consumed = amount_of("consumed", id)}
   end
 end
 
@@ -35,9 +36,16 @@ function lot_move_store.plan(leg, held, consumed, now)
   local after = {held = leg.lot.held + held, consumed = leg.lot.consumed + consumed}
   local back = -held - consumed
   leg.goes_to = "available"
-  if back > 0 then leg.goes_to = lot.return_to(leg.expire_ms, leg.lot.is_revoked, now) end
   leg.back = back
-  after[leg.goes_to] = leg.lot[leg.goes_to] + back
+  if back ~= 0 then
+    local id = lot.id(leg.member)
+    if back > 0 then
+      local is_revoked = redis.call("HEXISTS", KEY.pool_revoked, id) == 1
+      leg.goes_to = lot.return_to(leg.expire_ms, is_revoked, now)
+    end
+    after[leg.goes_to] = amount_of(leg.goes_to, id) + back
+    if leg.goes_to ~= "available" then leg.sums = sum_store.read(KEY.pool_sums) end
+  end
   for state, amount in pairs(after) do whole.amount(amount, leg.member, state) end
   leg.after = after
 end
@@ -48,18 +56,17 @@ function lot_move_store.write(legs)
     local id = lot.id(leg.member)
     for state, amount in pairs(leg.after) do
       if amount > 0 then
-        redis.call("HSET", STATES[state], id, amount)
+        redis.call("HSET", key_of(state), id, amount)
       else
-        redis.call("HDEL", STATES[state], id)
+        redis.call("HDEL", key_of(state), id)
       end
     end
     if leg.after.available == 0 then
       redis.call("ZREM", KEY.pool_order, leg.member)
     elseif leg.after.available then
-      local score = leg.expire_ms
-      if score == 0 then score = "+inf" end
-      redis.call("ZADD", KEY.pool_order, score, leg.member)
+      redis.call("ZADD", KEY.pool_order, lot.score(leg.expire_ms), leg.member)
     end
+    if leg.sums then sum_store.add(KEY.pool_sums, leg.goes_to, leg.back) end
   end
 end
 

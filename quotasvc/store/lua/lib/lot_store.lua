@@ -1,6 +1,6 @@
 -- lot_store: draws on the lots of one pool: a ZSET for the order (score: expiry, member:
 -- "<purchased_at>:<lot id>"; lots with nothing available are not in it), and a HASH of nanos by
--- lot id for each state that credit can be in.
+-- lot id for each state that credit can be in. Expired lots are skipped by their score.
 local whole = require("lib.whole")
 local lot = require("lib.lot")
 
@@ -42,11 +42,30 @@ function lot_store.draw(need, now, lots_max)
   return shares, need
 end
 
+-- The legs that hold `shares`.
+function lot_store.legs(shares)
+  local legs = {}
+  for i, one in ipairs(shares) do
+    legs[i] = {member = one.member, expire_ms = one.expire_ms, held = one.nanos}
+  end
+  return legs
+end
+
+-- The legs that are charged `shares` at once.
+function lot_store.charges(shares)
+  local legs = {}
+  for i, one in ipairs(shares) do
+    legs[i] = {member = one.member, expire_ms = one.expire_ms, held = 0, charged = one.nanos}
+  end
+  return legs
+end
+
 -- What live holds keep of the lots of `shares` now, in their order.
 function lot_store.read_held(shares)
   for _, share in ipairs(shares) do
     local text = redis.call("HGET", KEY.pool_held, lot.id(share.member))
-    share.held = whole.of(text, 0, KEY.pool_held, share.member)
+    local held = whole.of(text, 0, KEY.pool_held, share.member)
+    share.held = whole.amount(held, KEY.pool_held, share.member)
   end
 end
 

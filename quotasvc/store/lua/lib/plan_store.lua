@@ -7,30 +7,33 @@ local record_store = require("lib.record_store")
 
 local plan_store = {}
 
--- Reads the plan leg of `record`. `windows` of the result are those that it charged.
-function plan_store.read(record, windows, now, is_late)
-  local amount = record_store.amount(record, "plan")
+-- Reads the plan leg of `record`. `windows` of the result are those that it charged; `held` is what
+-- the leg still keeps: nothing after a hold that was given back at its expiry, and after one that
+-- was charged (`is_provisional`) no hold but a charge.
+function plan_store.read(record, limits, now, is_late, is_provisional)
+  local amount = record_store.amount(record, FIELD.plan)
+  local is_returned = is_late and not is_provisional
   local plan = {
     is_leg = amount > 0,
     is_counted = ARG.is_counted == 1,
     is_absorbing = ARG.straddle == STRADDLE.ABSORB,
-    held = is_late and 0 or amount,
+    held = is_returned and 0 or amount,
+    held_in_windows = is_late and 0 or amount,
     room = BOUND.amount,
     total = 0, -- of the fullest window
+    over = 0,
     windows = {},
-    keys = {},
     is_gone = false,
   }
-  for i, w in ipairs(windows) do
-    local slot = record_store.slot(record, "w", w.place)
-    if slot then
-      w.is_over = is_late or not window.is_live(w, slot, now)
-      local target = w.is_over and window.current_slot(w, now) or slot
-      window_store.read(KEY.windows[i], w, now, target)
+  for _, w in ipairs(limits) do
+    local slot = record_store.slot(record, FIELD.slot, w.place)
+    if w.place < BOUND.gate and slot then
+      window_store.read(w, now, slot)
+      w.is_over = is_returned or not window.is_live(w, plan.held)
+      if w.is_over then window_store.read(w, now) end
       plan.room = math.min(plan.room, window.room(w))
       plan.total = math.max(plan.total, w.total)
       plan.windows[#plan.windows + 1] = w
-      plan.keys[#plan.keys + 1] = KEY.windows[i]
     end
   end
   return plan
@@ -38,17 +41,17 @@ end
 
 -- Decides what each window will have: what is kept stays where it was admitted, what is more is
 -- added there too, or to the current slot where that is over.
-function plan_store.plan(plan, share, now)
+function plan_store.plan(plan, share)
   local back = share.plan_kept - plan.held
   plan.over = share.plan_over
-  for i, w in ipairs(plan.windows) do
+  for _, w in ipairs(plan.windows) do
     if w.is_over then
       plan.is_gone = plan.is_gone or back < 0
       -- A sliding window has one `held` for all its slices; an instance's went with it.
-      local held = w.kind == KIND.SLIDING and -plan.held or 0
-      window_store.plan(plan.keys[i], w, now, share.plan_over, held)
+      local held = w.kind == KIND.SLIDING and -plan.held_in_windows or 0
+      window_store.plan(w, share.plan_over, held)
     else
-      window_store.plan(plan.keys[i], w, now, back + share.plan_over, -plan.held)
+      window_store.plan(w, back + share.plan_over, -plan.held_in_windows)
     end
   end
 end
@@ -56,12 +59,16 @@ end
 -- Adds to the record where the charge beyond the hold lies.
 function plan_store.put_slots(flat, plan)
   if plan.over == 0 then return end
-  for _, w in ipairs(plan.windows) do record_store.put_slot(flat, "o", w.place, w.slot) end
+  for _, w in ipairs(plan.windows) do
+    local name = record_store.nth(FIELD.over_slot, w.place)
+    flat[#flat + 1] = name
+    flat[#flat + 1] = w.slot
+  end
 end
 
 -- Writes the windows.
 function plan_store.write(plan)
-  for i, w in ipairs(plan.windows) do window_store.write(plan.keys[i], w) end
+  for _, w in ipairs(plan.windows) do window_store.write(w) end
 end
 
 return plan_store

@@ -15,4 +15,11 @@ function purge_store.replace_hold(team_id, id, purge_ms)
   redis.call("ZADD", KEY.due, "LT", purge_ms, team_id)
 end
 
+-- A record that never was a hold, and the mark that it set, if any.
+function purge_store.keep(team_id, id, mark_id, purge_ms)
+  redis.call("ZADD", KEY.purge, purge_ms, id)
+  if mark_id ~= "" then redis.call("ZADD", KEY.purge, purge_ms, mark_id) end
+  redis.call("ZADD", KEY.due, "LT", purge_ms, team_id)
+end
+
 return purge_store

@@ -1,7 +1,7 @@
--- record_store: the one record of a request: a HASH of whole numbers and short texts.
---
--- Legs lie in numbered fields: w<place> is a window's slot, l<i> a lot's member with e (expiry),
--- n (held) and c (charged). Python decodes the same fields in store/record.py.
+-- record_store: the one record of a request: a HASH of whole numbers and short texts, under the
+-- short names of FIELD. What goes without saying is not kept: a field that is 0, the price of a plan
+-- leg that counts cost, a lot leg that was charged as held. Of the id it keeps what its key does not
+-- say. Python decodes the same fields in store/record.py.
 local whole = require("lib.whole")
 
 local record_store = {}
@@ -14,7 +14,12 @@ function record_store.read(key)
   if #raw == 0 then return nil end
   local fields = {}
   for i = 1, #raw, 2 do fields[raw[i]] = raw[i + 1] end
-  return {key = key, raw = raw, fields = fields}
+  local state = whole.of(fields[FIELD.state], nil, key, FIELD.state)
+  if state < STATE.HELD or state > STATE.EXPIRED then
+    error({err = "CORRUPT " .. key .. " " .. FIELD.state .. " is no state"})
+  end
+  local id = string.format("%s%s", fields[FIELD.id] or "", fields[FIELD.id_end] or "")
+  return {key = key, raw = raw, fields = fields, id = id}
 end
 
 -- A field as a whole number; `absent` where it may be missing.
@@ -22,51 +27,41 @@ function record_store.number(record, name, absent)
   return whole.of(record.fields[name], absent, record.key, name)
 end
 
--- A field as an amount that may be stored.
+-- A field as an amount that may be stored; `absent`, or 0, where it is missing.
 function record_store.amount(record, name, absent)
-  return whole.amount(record_store.number(record, name, absent), record.key, name)
+  return whole.amount(record_store.number(record, name, absent or 0), record.key, name)
 end
 
--- The lots of the reservation, in the order of drawing.
-function record_store.legs(record)
-  local legs = {}
-  for i = 1, record_store.number(record, "lots", 0) do
-    local name = string.format("l%d", i)
-    legs[i] = {
-      is_recorded = true,
-      member = record.fields[name],
-      expire_ms = record_store.number(record, name .. "e"),
-      held = record_store.amount(record, name .. "n", 0),
-      charged = record_store.amount(record, name .. "c", 0),
-    }
-  end
-  return legs
+-- When the hold ends, or ended: as admitted, or as extended since.
+function record_store.expire_ms(record)
+  local extended_ms = record_store.number(record, FIELD.extended, 0)
+  if extended_ms > 0 then return extended_ms end
+  return record_store.number(record, FIELD.expire)
+end
+
+local names = {} -- of numbered fields, made once: a place, a lot or a refund has few numbers
+
+-- The name of a numbered field.
+function record_store.nth(kind, i)
+  local of_kind = names[kind] or {}
+  names[kind] = of_kind
+  of_kind[i] = of_kind[i] or string.format("%s%d", kind, i)
+  return of_kind[i]
+end
+
+-- Adds a field to a flat list of names and values, unless it goes without saying (it is nothing, or
+-- `absent`) and was not there before.
+function record_store.put(flat, record, name, value, absent)
+  local is_said = value ~= (absent or 0) and value ~= ""
+  if not is_said and not (record and record.fields[name]) then return end
+  flat[#flat + 1] = name
+  flat[#flat + 1] = value
 end
 
 -- The slot of a window that the reservation charged, or nil where it did not concern it.
 function record_store.slot(record, kind, place)
-  local text = record.fields[string.format("%s%d", kind, place)]
+  local text = record.fields[record_store.nth(kind, place)]
   return text and whole.of(text, nil, record.key, "slot")
-end
-
--- Adds the slot of one window to a flat list of names and values.
-function record_store.put_slot(flat, kind, place, slot)
-  flat[#flat + 1] = string.format("%s%d", kind, place)
-  flat[#flat + 1] = slot
-end
-
--- Adds the fields of a lot leg to a flat list of names and values.
-function record_store.put_leg(flat, i, leg)
-  local name = string.format("l%d", i)
-  local words = {name, leg.member, name .. "e", leg.expire_ms, name .. "n", leg.held}
-  for _, word in ipairs(words) do flat[#flat + 1] = word end
-end
-
--- Adds what a commit charged of a lot leg; one that the hold did not have is added whole.
-function record_store.put_charge(flat, i, leg)
-  if not leg.is_recorded then record_store.put_leg(flat, i, leg) end
-  flat[#flat + 1] = string.format("l%dc", i)
-  flat[#flat + 1] = leg.charged
 end
 
 -- Writes a flat list of names and values.

@@ -1,8 +1,9 @@
 -- settlement: who pays the actual usage of a reservation (SEM-27).
 --
 -- `plan` is {is_leg, is_counted, is_absorbing, held (in its unit), total (of its fullest window)},
--- `legs` the lots of the reservation with `held` nanos each; after expiry everything is held at 0. What was held is kept
--- as a prefix; what is more goes to room in the plan, then to the pool, then to the last leg.
+-- `legs` the lots of the reservation with `held` nanos each; after expiry everything is held at 0.
+-- What was held is kept as a prefix; what is more goes to room in the plan, then to the pool, then
+-- to the last leg.
 local lot = require("lib.lot")
 
 local settlement = {}

@@ -7,13 +7,18 @@ local team_store = {}
 function team_store.read(key)
   local found = redis.call("HMGET", key, "version", "seq", "entry", "clock_ms", "due_ms")
   if not found[1] then return nil end
-  return {
-    version = whole.of(found[1], nil, key, "version"),
-    seq = whole.of(found[2], 0, key, "seq"),
-    entry = whole.of(found[3], 0, key, "entry"),
-    clock_ms = whole.of(found[4], 0, key, "clock_ms"),
-    due_ms = whole.of(found[5], 0, key, "due_ms"),
-  }
+  local version, seq, entry = tonumber(found[1]), tonumber(found[2] or 0), tonumber(found[3] or 0)
+  local clock_ms, due_ms = tonumber(found[4] or 0), tonumber(found[5] or 0)
+  local is_sound = version and seq and entry and clock_ms and due_ms
+    and version % 1 + seq % 1 + entry % 1 + clock_ms % 1 + due_ms % 1 == 0
+    and math.max(version, seq, entry, clock_ms, due_ms) <= BOUND.amount
+    and math.min(version, seq, entry, clock_ms, due_ms) >= 0
+  if not is_sound then
+    for i, what in ipairs({"version", "seq", "entry", "clock_ms", "due_ms"}) do
+      whole.amount(whole.of(found[i], 0, key, what), key, what)
+    end
+  end
+  return {version = version, seq = seq, entry = entry, clock_ms = clock_ms, due_ms = due_ms}
 end
 
 -- The time of this decision: state never moves backwards, but a stored time that lies too far

@@ -23,4 +23,24 @@ function whole.amount(n, key, what)
   return n
 end
 
+-- Total, held, oldest and, if asked for, a slice of a window, as HMGET found them: all, or none of
+-- the first three. One look at the four of them costs a third of four.
+function whole.counters(found, key)
+  local a, b, c, d = found[1], found[2], found[3], found[4]
+  if not a and not b and not c and not d then return nil end
+  local total, held, oldest = tonumber(a or ""), tonumber(b or ""), tonumber(c or "")
+  local value = tonumber(d or 0)
+  if
+    total and held and oldest and value and total % 1 + held % 1 + oldest % 1 + value % 1 == 0
+    and total <= BOUND.amount and held <= BOUND.amount and oldest <= BOUND.amount
+    and value <= BOUND.amount and math.min(total, held, oldest, value) >= 0
+  then
+    return total, held, oldest, value
+  end
+  for i, what in ipairs({"total", "held", "oldest", "slice"}) do
+    whole.amount(whole.of(found[i], i == 4 and 0 or nil, key, what), key, what)
+  end
+  error({err = "CORRUPT " .. key .. " counters"})
+end
+
 return whole

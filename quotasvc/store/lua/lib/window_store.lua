@@ -1,92 +1,91 @@
--- window_store: reads and moves window counters. One HASH per window: total, held, oldest, and in
+-- window_store: reads and writes window counters. One HASH per window: total, held, oldest, and in
 -- a sliding window one field per slice, so that its size is bounded whatever the traffic.
 local whole = require("lib.whole")
 local window = require("lib.window")
+local ring_store = require("lib.ring_store")
 
 local window_store = {}
 
--- Every slice that something lies in, as {slot, value}. One HGETALL: shorter than asking for each,
--- and it finds slices of any time, also those that a clock far ahead has filled.
-local function slices(key)
-  local found, list = redis.call("HGETALL", key), {}
-  for i = 1, #found, 2 do
-    local slot = tonumber(found[i])
-    if slot then
-      list[#list + 1] = {slot = slot, value = whole.of(found[i + 1], nil, key, "slice")}
-    end
+-- A sliding window at `now`. While everything in it is newer than now (a clock was wrong), the
+-- oldest of it counts as current (SEM-37).
+local function read_sliding(w, now, slot)
+  local current = math.floor(now / w.slice_ms)
+  local field = (slot or current) % BOUND.ring
+  local found = redis.call("HMGET", w.key, "total", "held", "oldest", field)
+  local total, held, oldest, value = whole.counters(found, w.key)
+  if not total then
+    w.total, w.held, w.value, w.oldest, w.slot = 0, 0, 0, current, slot or current
+    return
   end
-  return list
+  if total == 0 and oldest > current then oldest = current end
+  if not slot and oldest > current then
+    current = oldest
+    value = whole.of(redis.call("HGET", w.key, current % BOUND.ring), 0, w.key, "slice")
+  end
+  w.total, w.held, w.oldest, w.value, w.slot = total, held, oldest, value, slot or current
+  local first_live = math.floor((now - w.length_ms) / w.slice_ms)
+  if oldest < first_live then ring_store.let_go(w, first_live, current) end
 end
 
--- Takes out of `w` what has left since it was last written, and finds the oldest slot in use.
-local function let_go(w, key, first_live, current)
-  local gone, oldest = {}, nil
-  for _, slice in ipairs(slices(key)) do
-    if slice.slot < first_live then
-      w.total = w.total - slice.value
-      gone[#gone + 1] = slice.slot
-    elseif oldest == nil or slice.slot < oldest then
-      oldest = slice.slot
-    end
+-- Any other window: the instance that is in force, if the stored one is not over.
+local function read_instance(w, now, slot)
+  local found = redis.call("HMGET", w.key, "total", "held", "oldest")
+  local total, held, start = whole.counters(found, w.key)
+  local is_over = not total or start < w.start_ms
+  if w.kind == KIND.FIRST_USE then
+    is_over = not total or total == 0 or now >= start + w.length_ms
+    w.start_ms = now
   end
-  w.gone, w.oldest = gone, oldest or current
+  -- One that starts later than now's was opened by a clock that was ahead: it stays in force.
+  w.is_ahead = not is_over and w.kind == KIND.ALIGNED and start > w.start_ms
+  if is_over then total, held, start = 0, 0, w.start_ms end
+  w.total, w.held, w.oldest, w.slot = total, held, start, slot or start
 end
 
 -- Reads the window at `now`, with what lies in `slot` (the current one unless given).
-function window_store.read(key, w, now, slot)
-  local current = window.current_slot(w, now)
-  w.slot = slot or current
-  local found = redis.call("HMGET", key, "total", "held", "oldest", w.slot)
-  w.total = whole.of(found[1], 0, key, "total")
-  w.held = whole.of(found[2], 0, key, "held")
-  w.oldest = whole.of(found[3], current, key, "oldest")
-  w.value = whole.of(found[4], 0, key, "slice")
-  w.gone = {}
-  if w.kind == KIND.ALIGNED then
-    if w.oldest ~= w.start_ms then w.total, w.held, w.oldest = 0, 0, w.start_ms end
-  elseif w.oldest < window.first_live(w, now) then
-    let_go(w, key, window.first_live(w, now), current)
-  end
-  if w.total < 0 then error({err = "CORRUPT " .. key .. " total is below 0"}) end
-  return w
-end
-
--- The slices that count, oldest first, for saying when room comes back.
-function window_store.slices(key, w, now)
-  if w.kind == KIND.ALIGNED then return {} end
-  local live, first_live = {}, window.first_live(w, now)
-  for _, slice in ipairs(slices(key)) do
-    if slice.slot >= first_live then live[#live + 1] = slice end
-  end
-  table.sort(live, function(a, b) return a.slot < b.slot end)
-  return live
-end
-
--- Decides what the window will be after `amount` and `held` move; where that empties its oldest
--- slice, the next one in use is the oldest. Writes nothing.
-function window_store.plan(key, w, now, amount, held)
-  window.move(w, now, amount, held)
-  if w.kind == KIND.ALIGNED or w.total == 0 or w.value > 0 or w.slot > w.oldest then return end
-  for _, slice in ipairs(window_store.slices(key, w, now)) do
-    if slice.slot > w.slot then
-      w.oldest = slice.slot
-      return
-    end
-  end
-end
-
--- Writes what window.move changed.
-function window_store.write(key, w)
-  if not w.is_moved then return end
-  redis.call("HSET", key, "total", w.total, "held", w.held, "oldest", w.oldest)
-  if w.kind == KIND.ALIGNED then return end
-  -- No field is kept for an empty slice: only what counts is ever taken out again.
-  if w.value > 0 then
-    redis.call("HSET", key, w.slot, w.value)
+function window_store.read(w, now, slot)
+  if w.kind == KIND.SLIDING then
+    read_sliding(w, now, slot)
   else
-    redis.call("HDEL", key, w.slot)
+    read_instance(w, now, slot)
   end
-  if #w.gone > 0 then redis.call("HDEL", key, unpack(w.gone)) end
+end
+
+-- Decides what the window will be after `amount` more in the current slot, `held` of it as a hold.
+function window_store.charge(w, amount, held)
+  if w.total == 0 then w.oldest = w.slot end
+  window.add(w, amount, held)
+end
+
+-- Decides what the window will be after `amount` and `held` move in the slot that was read, and
+-- which slice is then its oldest. Returns whether the slot was there. Writes nothing.
+function window_store.plan(w, amount, held)
+  if not window.is_live(w, amount < 0 and -amount or 0) then
+    window.let_go_of(w, held)
+    return false
+  end
+  window_store.charge(w, amount, held)
+  if w.kind == KIND.SLIDING and w.value == 0 and w.slot == w.oldest and w.total > 0 then
+    w.oldest = ring_store.next_oldest(w)
+  end
+  return true
+end
+
+-- Writes what was planned. No field is kept for an empty slice: only what counts is ever taken out
+-- again.
+function window_store.write(w)
+  if not w.is_moved then return end
+  local is_slice = w.kind == KIND.SLIDING
+  if is_slice and w.gone then redis.call("HDEL", w.key, unpack(w.gone)) end
+  if is_slice and w.is_slot_moved and w.value > 0 then
+    redis.call(
+      "HSET", w.key, "total", w.total, "held", w.held, "oldest", w.oldest,
+      w.slot % BOUND.ring, w.value
+    )
+    return
+  end
+  redis.call("HSET", w.key, "total", w.total, "held", w.held, "oldest", w.oldest)
+  if is_slice and w.is_slot_moved then redis.call("HDEL", w.key, w.slot % BOUND.ring) end
 end
 
 return window_store

@@ -1,0 +1,316 @@
+"""Admissions: a request is held or denied, and usage that had no hold is charged.
+
+Both walk the same road: verify the key, compile an order, let the store run it. The store decides
+in one script; what it asks for instead of deciding (reap first, compile anew) is done here, a
+bounded number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from quotasvc.domain import denial
+from quotasvc.domain.faults import Conflict, FailedPrecondition, InvalidArgument
+from quotasvc.domain.gate import scopes
+from quotasvc.domain.order import Order, Request, Route, compile_order, find_route
+from quotasvc.domain.outcome import Allowed, DenialReason, Denied, Recorded
+from quotasvc.domain.report import GOOD_FOR_MS, compile_report
+from quotasvc.domain.reservation import ReservationId, digest, request_digest
+from quotasvc.domain.secret import Secrets
+from quotasvc.planes.ask import Ask, Report
+from quotasvc.planes.catalogs import Catalogs
+from quotasvc.planes.foresight import Foresight, order_limits
+from quotasvc.planes.identity import Claim, Identities, Identity
+from quotasvc.planes.patience import Patience
+from quotasvc.planes.reaper import Reaper
+from quotasvc.planes.routes import Routes
+from quotasvc.planes.settlement import committed, not_found, verify
+from quotasvc.planes.switches import Switches
+from quotasvc.store.answer import Answer
+from quotasvc.store.call import Naming
+from quotasvc.store.decision import DecisionStore
+from quotasvc.store.field import Field
+from quotasvc.store.table import Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """An order that a script has run, or that it found to have run before (code REPLAYED)."""
+
+    order: Order | None
+    answer: Answer
+    team_version: int
+
+
+_Compile = Callable[[Identity, Request, int], Order | Denied]
+_Execute = Callable[[Order, Naming, int, float], Awaitable[Answer]]
+
+
+class Admissions:
+    """Admissions of all teams, on one store."""
+
+    def __init__(
+        self,
+        *,
+        catalogs: Catalogs,
+        identities: Identities,
+        store: DecisionStore,
+        reaper: Reaper,
+        secrets: Secrets,
+        switches: Switches,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._catalogs = catalogs
+        self._identities = identities
+        self._store = store
+        self._reaper = reaper
+        self._secrets = secrets
+        self._switches = switches
+        self._clock_ms = clock_ms
+        self._routes = Routes()
+        self._foresight = Foresight(
+            store=store, catalog=lambda: catalogs.current, switches=switches, clock_ms=clock_ms
+        )
+
+    async def check_and_reserve(self, ask: Ask, deadline: float) -> Allowed | Denied:
+        """Holds what the request will cost, or says why not."""
+        claim = Claim.of(ask.api_key, ask.key_id)
+        run = await self._admit(
+            claim, lambda identity: _request(ask, identity), self._compile, self._reserve, deadline
+        )
+        if isinstance(run, Denied):
+            return run
+        if run.answer.code is Code.REPLAYED:
+            return await self._allowed(None, run.answer, deadline)
+        assert run.order is not None, "a script has run it"
+        if run.answer.code is Code.GRANTED:
+            return await self._allowed(run.order, run.answer, deadline)
+        why = await self._foresight.explain(run.order, run.answer, run.team_version, deadline)
+        limits = order_limits(run.order, run.answer)
+        return Denied(denial=why, limits=limits, seq=run.answer.seq)
+
+    async def record_usage(self, report: Report, deadline: float) -> Recorded | Denied:
+        """Charges usage that had no hold."""
+        claim = Claim.of(report.api_key, report.key_id)
+        old = self._old(report, claim)
+        run = await self._admit(
+            claim,
+            lambda identity: _report(report, identity),
+            self._compile_report,
+            lambda order, naming, version, until: self._record(order, naming, old, version, until),
+            deadline,
+        )
+        if isinstance(run, Denied):
+            return run
+        record = run.answer.known
+        rid = verify(record.reservation_id, self._secrets)
+        catalog = await self._catalogs.get(rid.catalog_version, deadline)
+        target = self._reaper.target(record.reservation_id, rid, catalog, run.answer.now_ms)
+        return Recorded(
+            reservation_id=record.reservation_id,
+            committed=committed(run.answer, rid, target, catalog, is_unmatched=False),
+            catalog_version=rid.catalog_version,
+        )
+
+    # The common road.
+
+    async def _admit(
+        self,
+        claim: Claim | None,
+        request_of: Callable[[Identity], Request],
+        compile_: _Compile,
+        execute: _Execute,
+        deadline: float,
+    ) -> _Run | Denied:
+        """Compiles and runs until the store has decided, or something refuses without a script."""
+        identity = await self._identities.find(claim, deadline)
+        now_ms, patience = self._clock_ms(), Patience()
+        while identity is not None:
+            request = request_of(identity)
+            try:
+                order: Order | Denied | InvalidArgument = compile_(identity, request, now_ms)
+            except InvalidArgument as fault:
+                order = fault
+            if not isinstance(order, Order):
+                run = await self._refused(identity, request, order, deadline)
+                if run is not None:
+                    return run
+                # No script compared versions: a refusal is believed of the present team only.
+                identity = await self._identities.find(claim, deadline, is_fresh=True)
+                continue
+            naming = self._naming(order, now_ms)
+            answer = await execute(order, naming, identity.team_version, deadline)
+            if answer.code in (Code.GRANTED, Code.SHORT, Code.REPLAYED, Code.RECORDED):
+                return _Run(order=order, answer=answer, team_version=identity.team_version)
+            _refuse(answer, request)
+            now_ms = await patience.go_on(self._reaper, identity.team.team_id, answer, deadline)
+            if answer.code is Code.STALE:
+                identity = await self._identities.find(claim, deadline, is_fresh=True)
+        return Denied(denial=denial.early(DenialReason.KEY_INVALID))
+
+    async def _refused(
+        self,
+        identity: Identity,
+        request: Request,
+        refusal: Denied | InvalidArgument,
+        deadline: float,
+    ) -> _Run | Denied | None:
+        """What refuses without a script, unless the id is known: the record stands above it
+        (SEM-35). None: the team has to be looked at again."""
+        team_id = identity.team.team_id
+        name = request_digest(team_id, request.request_id)
+        found = await self._store.find(team_id, name, deadline)
+        if request.request_id and found.code is Code.FOUND:
+            if found.known.text(Field.CONTENT) != request.content:
+                raise _conflict(request)
+            replayed = Answer(
+                code=Code.REPLAYED, now_ms=found.now_ms, seq=found.seq, record=found.record
+            )
+            return _Run(order=None, answer=replayed, team_version=identity.team_version)
+        if not identity.is_fresh:
+            return None
+        if isinstance(refusal, InvalidArgument):
+            raise refusal
+        return Denied(denial=refusal.denial, seq=found.seq)
+
+    def _naming(self, order: Order, now_ms: int) -> Naming:
+        route = order.route
+        rid = ReservationId(
+            team_id=route.team.team_id,
+            seat_id=route.seat.seat_id if route.seat else "",
+            pool=order.pool.value if order.pool else 0,
+            plan_index=route.plan_index,
+            resource_index=route.resource_index,
+            scopes=scopes(route.rows),
+            rates=order.rates,
+            catalog_version=self._catalogs.current.version,
+            admit_ms=now_ms,
+            digest=request_digest(route.team.team_id, order.request.request_id),
+        )
+        return Naming(reservation_id=rid.sign(self._secrets.mac_key), digest=rid.digest)
+
+    # Of a request.
+
+    def _compile(self, identity: Identity, request: Request, now_ms: int) -> Order | Denied:
+        catalog = self._catalogs.current
+        route = self._routes.find(catalog, identity, request.resource, now_ms)
+        if isinstance(route, DenialReason):
+            return Denied(denial=denial.early(route))
+        order = compile_order(route, request, now_ms, self._switches.peak_mode)
+        if isinstance(order, DenialReason):
+            return Denied(denial=denial.no_resources(route, request, catalog, now_ms))
+        return order
+
+    async def _reserve(
+        self, order: Order, naming: Naming, team_version: int, deadline: float
+    ) -> Answer:
+        return await self._store.reserve(order, naming, team_version, self._clock_ms(), deadline)
+
+    async def _allowed(self, order: Order | None, answer: Answer, deadline: float) -> Allowed:
+        """The answer to an admission; without an order, or to a replay, the first answer again
+        with what has become of the reservation since (SEM-35)."""
+        record, is_replay = answer.known, answer.code is Code.REPLAYED
+        rid = verify(record.reservation_id, self._secrets)
+        catalog = await self._catalogs.get(rid.catalog_version, deadline)
+        is_held = order is None or not order.request.check_only
+        return Allowed(
+            reservation_id=record.reservation_id if is_held else "",
+            state=record.state if is_held else None,
+            expire_ms=record.number(Field.EXPIRE) if is_held else None,
+            legs=record.held_legs(rid, catalog),
+            cost_nanos=record.number(Field.COST),
+            limits=order_limits(order, answer) if order and not is_replay else (),
+            replayed=is_replay,
+            seq=record.number(Field.SEQ),
+            catalog_version=rid.catalog_version,
+        )
+
+    # Of a report.
+
+    def _compile_report(self, identity: Identity, request: Request, now_ms: int) -> Order | Denied:
+        catalog = self._catalogs.current
+        route = find_route(
+            catalog,
+            identity.team,
+            identity.key,
+            request.resource,
+            now_ms,
+            used_ms=now_ms - GOOD_FOR_MS,
+        )
+        if isinstance(route, DenialReason):
+            return Denied(denial=denial.early(route))
+        assert isinstance(route, Route)
+        return compile_report(route, request, now_ms)
+
+    async def _record(
+        self,
+        order: Order,
+        naming: Naming,
+        old: ReservationId | None,
+        team_version: int,
+        deadline: float,
+    ) -> Answer:
+        if old is not None:
+            old_id = order.request.old_id or ""
+            naming = Naming(
+                reservation_id=naming.reservation_id,
+                digest=naming.digest,
+                old_id=old_id,
+                old_digest=old.digest,
+                mark=digest("mark", old_id),
+            )
+        return await self._store.record_usage(
+            order, naming, team_version, self._clock_ms(), deadline
+        )
+
+    def _old(self, report: Report, claim: Claim | None) -> ReservationId | None:
+        """The old reservation, which this team must have had (SEM-44)."""
+        if report.reservation_id is None:
+            return None
+        old = verify(report.reservation_id, self._secrets)
+        if claim is not None and old.team_id != claim.team_id:
+            raise not_found()
+        return old
+
+
+def _refuse(answer: Answer, request: Request) -> None:
+    """Raises where the id, or the old reservation, stands in the way; nothing was changed."""
+    match answer.code:
+        case Code.CONFLICT:
+            raise _conflict(request)
+        case Code.EXISTS:
+            raise FailedPrecondition(
+                "the old reservation is still here: commit that one", reason="RESERVATION_EXISTS"
+            )
+        case Code.TAKEN:
+            raise Conflict("the old reservation's usage was recorded under another request id")
+
+
+def _conflict(request: Request) -> Conflict:
+    return Conflict(f"request id {request.request_id!r} was used before with other content")
+
+
+def _request(ask: Ask, identity: Identity) -> Request:
+    return Request(
+        request_id=ask.request_id,
+        key_id=identity.key.key_id,
+        resource=ask.resource,
+        usage=ask.usage,
+        attributes=ask.attributes,
+        hold_ms=ask.hold_ms,
+        check_only=ask.check_only,
+    )
+
+
+def _report(report: Report, identity: Identity) -> Request:
+    return Request(
+        request_id=report.request_id,
+        key_id=identity.key.key_id,
+        resource=report.resource,
+        usage=report.usage,
+        attributes=report.attributes,
+        old_id=report.reservation_id,
+        is_report=True,
+        outcome=report.outcome,
+    )

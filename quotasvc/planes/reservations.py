@@ -1,0 +1,96 @@
+"""Reads reservations: one by its id or its request, or a team's in one state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quotasvc.domain.reservation import Reservation, State, request_digest
+from quotasvc.domain.secret import Secrets
+from quotasvc.domain.team import TEAM_ID
+from quotasvc.planes.ask import Listing
+from quotasvc.planes.catalogs import Catalogs
+from quotasvc.planes.reaper import Reaper
+from quotasvc.planes.settlement import not_found, verify
+from quotasvc.store.agenda import AgendaStore
+from quotasvc.store.decision import MARK_PREFIX, DecisionStore
+from quotasvc.store.record import Record
+from quotasvc.store.team import TeamDirectory
+
+
+class Reservations:
+    """Reservations of all teams, on one store."""
+
+    def __init__(
+        self,
+        *,
+        catalogs: Catalogs,
+        teams: TeamDirectory,
+        store: DecisionStore,
+        agenda: AgendaStore,
+        reaper: Reaper,
+        secrets: Secrets,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._catalogs = catalogs
+        self._teams = teams
+        self._store = store
+        self._agenda = agenda
+        self._reaper = reaper
+        self._secrets = secrets
+        self._clock_ms = clock_ms
+
+    async def get(self, reservation_id: str, deadline: float) -> Reservation:
+        """The reservation of this id, as it stands."""
+        rid = verify(reservation_id, self._secrets)
+        found = await self._store.find(rid.team_id, rid.digest, deadline)
+        if found.record is None or found.record.reservation_id != reservation_id:
+            raise not_found()
+        return await self._shown(found.record, deadline)
+
+    async def find(self, team_id: str, request_id: str, deadline: float) -> Reservation:
+        """The reservation that a request made, for a caller that lost the answer."""
+        if TEAM_ID.fullmatch(team_id) is None:
+            raise not_found()
+        found = await self._store.find(team_id, request_digest(team_id, request_id), deadline)
+        if found.record is None:
+            raise not_found()
+        return await self._shown(found.record, deadline)
+
+    async def list(
+        self, listing: Listing, deadline: float
+    ) -> tuple[tuple[Reservation, ...], tuple[int, str] | None]:
+        """A page of a team's reservations in one state, and the place after which the next starts.
+
+        Live holds are listed by their end, others by the time at which they leave the store. A
+        page may have fewer than asked for, even none, and not be the last.
+        """
+        if TEAM_ID.fullmatch(listing.team_id) is None or not await self._teams.get(
+            listing.team_id, deadline
+        ):
+            raise not_found()
+        # A hold whose time is over is listed among the expired ones once it is reaped.
+        await self._reaper.reap(listing.team_id, self._clock_ms(), deadline)
+        places = await self._agenda.places(
+            listing.team_id,
+            listing.after,
+            listing.size,
+            deadline,
+            is_held=listing.state is State.HELD,
+        )
+        shown = []
+        for _, name in places:
+            if name.startswith(MARK_PREFIX):
+                continue
+            rid = verify(name, self._secrets)
+            found = await self._store.find(rid.team_id, rid.digest, deadline)
+            record = found.record
+            if record is None or record.reservation_id != name:
+                continue
+            if record.state is listing.state:
+                shown.append(await self._shown(record, deadline))
+        return tuple(shown), places[-1] if len(places) == listing.size else None
+
+    async def _shown(self, record: Record, deadline: float) -> Reservation:
+        rid = verify(record.reservation_id, self._secrets)
+        catalog = await self._catalogs.get(rid.catalog_version, deadline)
+        return record.reservation(rid, catalog)

@@ -1,0 +1,342 @@
+"""What scripts write into records: every number under its name, and nothing that says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from quotasvc.domain.reservation import State
+from quotasvc.domain.unit import AMOUNT_MAX
+from quotasvc.store.field import Field
+from quotasvc.store.table import GATE, TEXT_BYTES_MAX, KindCode
+from tests.support.lua import LuaFailed, LuaModules
+
+ID = "r1.acme." + "x" * TEXT_BYTES_MAX
+NOW_MS, SEQ = 5_000, 7
+KEY = "record"
+
+
+def named(flat: Any) -> dict[str, Any]:
+    """A flat list as names and values; a name may come once only."""
+    words = list(flat.values())
+    fields = dict(zip(words[::2], words[1::2], strict=True))
+    assert 2 * len(fields) == len(words)
+    return fields
+
+
+def window(place: int, slot: int, **changes: object) -> dict[str, Any]:
+    """A limit that was charged."""
+    return {"place": place, "slot": slot, "need": 0, "kind": KindCode.SLIDING, **changes}
+
+
+def read(lua: LuaModules, fields: Mapping[str, object]) -> Any:
+    """The stored record with these fields, as a script has it."""
+    lua.store.hashes.clear()
+    if fields:
+        lua.store.hashes[KEY] = {str(name): str(value) for name, value in fields.items()}
+    return lua.call(lua.require("lib/record_store").read, KEY)
+
+
+# Admissions.
+
+
+def admission(lua: LuaModules, args: Mapping[str, object], *rest: object) -> dict[str, Any]:
+    """The fields of a new record."""
+    said = {
+        "content": "digest",
+        "reservation_id": ID,
+        "cost": 0,
+        "pool": 0,
+        "usage": "",
+        "tokens": 0,
+    }
+    lua.receive(**said | dict(args))
+    fields = lua.require("lib/admission").fields
+    return named(lua.call(fields, State.HELD, NOW_MS, SEQ, *rest))
+
+
+def test_an_admission_says_what_was_decided_and_where_its_legs_lie(lua: LuaModules) -> None:
+    # given a plan leg in two windows, two lots, and a row that counts requests and tokens
+    limits = [
+        window(GATE, 11, need=1),
+        window(GATE + 1, 12, need=500),
+        window(GATE + 2, 0, need=1, kind=KindCode.SLOTS),
+        window(0, 13),
+        window(2, 14),
+    ]
+    legs = [
+        {"member": "m1", "expire_ms": 9_000, "held": 30},
+        {"member": "m2", "expire_ms": 0, "held": 5},
+    ]
+    args = {"cost": 100, "pool": 2, "usage": "1.700", "tokens": 500}
+    # then each has its field: of a rate limit only tokens are ever moved again (SEM-19)
+    assert admission(lua, args, limits, 65, 65, legs) == {
+        Field.ID: ID[:TEXT_BYTES_MAX],
+        Field.ID_END: ID[TEXT_BYTES_MAX:],
+        Field.CONTENT: "digest",
+        Field.STATE: State.HELD,
+        Field.ADMIT: NOW_MS,
+        Field.SEQ: SEQ,
+        Field.COST: 100,
+        Field.POOL: 2,
+        Field.PLAN: 65,
+        Field.PLAN_NANOS: 65,
+        Field.LOTS: 2,
+        Field.USAGE: "1.700",
+        Field.TOKENS: 500,
+        f"{Field.SLOT}{GATE + 1}": 12,
+        f"{Field.SLOT}0": 13,
+        f"{Field.SLOT}2": 14,
+        f"{Field.LOT}1": "m1",
+        f"{Field.LOT_EXPIRE}1": 9_000,
+        f"{Field.LOT_HELD}1": 30,
+        f"{Field.LOT}2": "m2",
+        f"{Field.LOT_HELD}2": 5,
+    }
+
+
+def test_an_admission_of_nothing_keeps_no_zeros(lua: LuaModules) -> None:
+    # given zero-cost usage, beside windows that it does not concern (SEM-46)
+    found = admission(lua, {}, [window(GATE, 11, need=1), window(0, 13)], 0, 0, [])
+    assert set(found) == {
+        *(Field.ID, Field.ID_END, Field.CONTENT, Field.STATE, Field.ADMIT, Field.SEQ),
+    }
+
+
+def test_a_token_limit_that_was_not_looked_at_leaves_no_slot(lua: LuaModules) -> None:
+    # R1: not looked at and not counted where there are no tokens
+    found = admission(lua, {}, [window(GATE + 1, 12, need=0)], 0, 0, [])
+    assert f"{Field.SLOT}{GATE + 1}" not in found
+
+
+# Commits.
+
+
+HELD = {
+    Field.ID: ID,
+    Field.STATE: State.HELD,
+    Field.USAGE: "1.700",
+    Field.LOTS: 1,
+    f"{Field.LOT}1": "m1",
+    f"{Field.LOT_EXPIRE}1": 9_000,
+    f"{Field.LOT_HELD}1": 30,
+}
+
+
+def commitment(
+    lua: LuaModules,
+    stored: Mapping[str, object],
+    args: Mapping[str, object],
+    share: Mapping[str, int],
+    *,
+    legs: Any = (),
+    plan: Mapping[str, object] | None = None,
+    actual: int = 0,
+    written_off: int = 0,
+) -> dict[str, Any]:
+    """The fields that a commit adds."""
+    said = {"settlement": "digest", "outcome": 0, "rates": 0, "usage": "", "as_reserved": 0}
+    lua.receive(**said | dict(args))
+    record = read(lua, stored)
+    if plan is None:
+        plan = {"is_gone": False, "over": share["plan_over"], "windows": [window(0, 13)]}
+    legs = lua.call(lua.require("lib/leg_list").of, record) if legs is None else legs
+    return named(
+        lua.call(
+            lua.require("lib/commitment").fields,
+            *(record, {"seq": SEQ}, NOW_MS, plan, share, legs, actual, written_off),
+        )
+    )
+
+
+def test_a_commit_says_what_was_charged(lua: LuaModules) -> None:
+    # given a hold that is charged beyond itself, from one lot more, by other rates
+    legs = [
+        {"is_recorded": True, "member": "m1", "expire_ms": 9_000, "held": 30, "charged": 30},
+        {"member": "m2", "expire_ms": 0, "held": 0, "charged": 5},
+    ]
+    share = {"plan_kept": 60, "plan_over": 4, "plan_nanos": 64}
+    args = {"outcome": 1, "rates": 6, "usage": "1.900"}
+    found = commitment(lua, HELD, args, share, legs=legs, actual=110, written_off=11)
+    # then every part of it has its field, and what is known of the hold stays as it is
+    assert found == {
+        Field.STATE: State.COMMITTED,
+        Field.SETTLE: NOW_MS,
+        Field.SETTLEMENT: "digest",
+        Field.OUTCOME: 1,
+        Field.RATES: 6,
+        Field.USAGE: "1.900",
+        Field.ACTUAL: 110,
+        Field.WRITTEN_OFF: 11,
+        Field.KEEP: 60,
+        Field.OVER: 4,
+        f"{Field.OVER_SLOT}0": 13,
+        Field.PLAN_PAID: 64,
+        Field.COMMIT_SEQ: SEQ,
+        Field.LOTS: 2,
+        f"{Field.LOT_CHARGED}1": 30,
+        f"{Field.LOT}2": "m2",
+        f"{Field.LOT_CHARGED}2": 5,
+    }
+
+
+@pytest.mark.parametrize(("as_reserved", "usage"), [(1, None), (0, "")])
+def test_a_usage_that_names_nothing_is_not_taken_for_the_estimate(
+    lua: LuaModules, as_reserved: int, usage: str | None
+) -> None:
+    # given a commit as reserved, and one at a usage of nothing: only the first keeps the estimate,
+    # by which refunds of a usage are told (SEM-28, SEM-29)
+    share = {"plan_kept": 0, "plan_over": 0, "plan_nanos": 0}
+    found = commitment(lua, HELD, {"as_reserved": as_reserved}, share, legs=None)
+    assert found.get(Field.USAGE) == usage
+
+
+def test_a_commit_takes_back_what_an_expiry_had_charged(lua: LuaModules) -> None:
+    # given a hold that was charged at its expiry, and whose window is gone
+    stored = HELD | {
+        Field.STATE: State.EXPIRED,
+        Field.PROVISIONAL: 1,
+        Field.ACTUAL: 90,
+        Field.KEEP: 60,
+        Field.PLAN_PAID: 60,
+        f"{Field.LOT_CHARGED}1": 30,
+    }
+    share = {"plan_kept": 0, "plan_over": 0, "plan_nanos": 0}
+    plan = {"is_gone": True, "over": 0, "windows": []}
+    found = commitment(lua, stored, {"as_reserved": 1}, share, legs=None, plan=plan)
+    # then zeros overrule what was there before
+    for field in (Field.PROVISIONAL, Field.ACTUAL, Field.KEEP, Field.PLAN_PAID):
+        assert found[field] == 0, field
+    assert found[Field.COMMIT_GONE] == 1
+
+
+@pytest.mark.parametrize(
+    ("is_late", "is_provisional", "held", "kept", "was"),
+    [
+        (False, False, 30, 30, None),
+        (True, False, 0, 0, None),  # it went back: charged anew (SEM-31)
+        (True, True, 30, 0, 30),  # what its expiry charged is replaced (S2)
+    ],
+)
+def test_a_commit_finds_what_is_left_of_its_hold(
+    lua: LuaModules, *, is_late: bool, is_provisional: bool, held: int, kept: int, was: int | None
+) -> None:
+    legs = lua.sequence([{"held": 30}])
+    plan = lua.table({"held": 60})
+    lua.call(lua.require("lib/commitment").begin, plan, legs, is_late, is_provisional)
+    assert (legs[1].held, legs[1].kept, legs[1].was) == (held, kept, was)
+    assert plan.was == (60 if is_provisional else None)
+
+
+# Reports.
+
+
+def test_a_report_says_what_was_charged_without_a_hold(lua: LuaModules) -> None:
+    lua.receive(outcome=1, cost=110, mark_id="mark.x", reservation_id=ID)
+    report = lua.require("lib/report")
+    flat = lua.sequence([])
+    lua.call(report.add_charge, flat, {"seq": SEQ}, NOW_MS, 60, 64, 11)
+    assert named(flat) == {
+        Field.SETTLE: NOW_MS,
+        Field.OUTCOME: 1,
+        Field.ACTUAL: 110,
+        Field.WRITTEN_OFF: 11,
+        Field.KEEP: 60,
+        Field.PLAN_PAID: 64,
+        Field.COMMIT_SEQ: SEQ,
+        Field.MARK: "mark.x",
+    }
+    legs = [{"member": "m1", "charged": 35}, {"member": "m2", "charged": 0}]
+    entry = lua.call(report.entry, [window(0, 13), window(2, 14)], 60, 64, legs, 11)
+    words = list(entry.values())
+    assert dict(zip(words[:16:2], words[1:16:2], strict=True)) == {
+        "id": ID,
+        "plan": 60,
+        "over": 0,
+        "plan_nanos": 64,
+        "actual": 110,
+        "written_off": 11,
+        "w0": 13,
+        "w2": 14,
+    }
+    assert words[16:20] == ["lot", "m1", "nanos", 35]
+
+
+# Reading.
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({Field.ID: ID}, "s is missing"),
+        ({Field.STATE: 0}, "s is no state"),
+        ({Field.STATE: 5}, "s is no state"),
+        ({Field.STATE: "1.5"}, "s is not a whole number"),
+        ({Field.STATE: "x"}, "s is not a whole number"),
+    ],
+)
+def test_a_record_in_no_known_state_is_read_by_no_script(
+    lua: LuaModules, fields: dict[str, object], problem: str
+) -> None:
+    # what a release to come might write: nothing of it is guessed
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {problem}"):
+        read(lua, fields)
+
+
+def test_no_record_is_none(lua: LuaModules) -> None:
+    assert read(lua, {}) is None
+
+
+@pytest.mark.parametrize("size", [1, TEXT_BYTES_MAX, TEXT_BYTES_MAX + 1, 2 * TEXT_BYTES_MAX])
+def test_an_id_in_two_halves_is_read_as_one(lua: LuaModules, size: int) -> None:
+    text = "i" * size
+    halves = {Field.ID: text[:TEXT_BYTES_MAX], Field.ID_END: text[TEXT_BYTES_MAX:]}
+    given: dict[str, object] = {Field.STATE: State.HELD}
+    given |= {name: half for name, half in halves.items() if half}
+    assert read(lua, given).id == text
+
+
+def test_legs_are_read_as_they_were_put(lua: LuaModules) -> None:
+    leg_list = lua.require("lib/leg_list")
+    flat = lua.sequence([])
+    legs = [
+        {"member": "m1", "expire_ms": 9_000, "held": 30, "charged": 7},
+        {"member": "m2", "expire_ms": 0, "held": 0, "charged": 5},
+        {"member": "m3", "expire_ms": 4, "held": 2, "charged": 0},
+    ]
+    for i, leg in enumerate(legs, start=1):
+        lua.call(leg_list.put, flat, None, i, leg)
+    found = lua.call(leg_list.of, read(lua, HELD | named(flat) | {Field.LOTS: 3}))
+    assert [dict(leg) for leg in found.values()] == [leg | {"is_recorded": True} for leg in legs]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        (Field.LOTS, "x", "k is not a whole number"),
+        (Field.LOTS, "2", "a lot is missing"),
+        (f"{Field.LOT_HELD}1", "-1", "h1 is out of range"),
+        (f"{Field.LOT_HELD}1", "0.5", "h1 is not a whole number"),
+        (f"{Field.LOT_HELD}1", str(AMOUNT_MAX + 1), "h1 is not a whole number"),
+        (f"{Field.LOT_CHARGED}1", "-1", "g1 is out of range"),
+        (f"{Field.LOT_EXPIRE}1", "", "e1 is not a whole number"),
+    ],
+)
+def test_a_leg_that_cannot_be_is_refused_by_name(
+    lua: LuaModules, field: str, value: str, problem: str
+) -> None:
+    record = read(lua, HELD | {field: value})
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {problem}"):
+        lua.call(lua.require("lib/leg_list").of, record)
+
+
+def test_a_field_that_has_to_be_there_is_missed(lua: LuaModules) -> None:
+    store = lua.require("lib/record_store")
+    record = read(lua, {Field.ID: ID, Field.STATE: State.HELD})
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} a is missing"):
+        lua.call(store.number, record, Field.ADMIT)
+    assert lua.call(store.number, record, Field.ADMIT, 4) == 4
+    assert lua.call(store.amount, record, Field.COST) == 0
+    assert lua.call(store.slot, record, Field.SLOT, 3) is None

@@ -1,0 +1,402 @@
+"""Plays one history on the service and on the oracle at once, and compares every answer.
+
+A step is a call of one method here with plain arguments, so that a history can be told, shrunk and
+played again. Field by field the two must say the same; what the service alone can know (its ids)
+is translated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from quotasvc.domain.catalog import Catalog, PeakMode
+from quotasvc.domain.faults import FailedPrecondition
+from quotasvc.domain.team import KeyState, Role, Team
+from quotasvc.v1 import common_pb2, decision_pb2, usage_pb2
+from tests.model import charge, console
+from tests.model import policy as model
+from tests.model.book import Handle, Reservation
+from tests.model.console import invariants
+from tests.model.oracle import Oracle
+from tests.model.service import LOTS_MAX, UNPAID_LOTS_MAX, Answer, Service
+from tests.model.tally import Tally
+from tests.model.world import CATALOGS, START_MS, to_oracle
+from tests.support import conservation
+from tests.support.quota import TEAM
+
+UNCOMPARED = ("catalog_version",)
+"""Of RecordUsage: the oracle does not say which version recorded."""
+
+
+class Player:
+    """One history. `teams` are documents in the domain's words, and the oracle's copy is made."""
+
+    def __init__(self, service: Service, tally: Tally) -> None:
+        self.service = service
+        self.tally = tally
+        self.steps: list[str] = []
+
+    async def begin(self) -> None:
+        """An empty store and an oracle that knows nothing."""
+        charge.LOTS_MAX, console.GIFTS_MAX = LOTS_MAX, UNPAID_LOTS_MAX
+        self.oracle = Oracle(to_oracle(CATALOGS[0]))
+        self.policy = CATALOGS[0]
+        self.ids: dict[Handle, str] = {}
+        self.requests: dict[str, dict[str, Any]] = {}  # what was sent under each request id
+        self.reservations: list[Handle] = []
+        self.lots: dict[str, int] = {}
+        self.extensions = 0
+        self.latest_ms = START_MS
+        self.is_clock_wrong = False
+        self.is_purged = False
+        await self.service.begin(START_MS, CATALOGS[0])
+
+    @property
+    def now_ms(self) -> int:
+        """The clock of both."""
+        return self.service.clock.now_ms
+
+    def _record(self, handle: Handle) -> Reservation | None:
+        """What the oracle keeps of it, if it still does."""
+        found = self.oracle.teams[TEAM].records.get(handle[1])
+        return found if found is not None and found.handle == handle else None
+
+    def _before(self, handle: Handle) -> tuple[str, bool]:
+        """Its state now, and whether its expiry charged it or will have."""
+        record = self._record(handle)
+        if record is None:
+            return "", False
+        now_ms = self.oracle.teams[TEAM].now(self.now_ms)
+        state = record.state_at(now_ms)
+        is_unreaped = state != record.state and record.plan is not None
+        is_charged = record.is_provisional or (
+            is_unreaped and record.plan is not None and record.plan.on_expiry == "charge"
+        )
+        return state, is_charged
+
+    # Comparing.
+
+    def compare(self, what: str, real: Answer, said: Answer) -> None:
+        """The same, field by field; else the history so far."""
+        self.tally.answer(what, said)
+        mine = self._translated(said)
+        if real == mine:
+            return
+        told = "\n".join(self.steps)
+        differing = {
+            name: (real.get(name), mine.get(name))
+            for name in real.keys() | mine.keys()
+            if real.get(name) != mine.get(name)
+        }
+        shown = "\n".join(
+            f"  {n}:\n    service {r}\n    oracle  {o}" for n, (r, o) in differing.items()
+        )
+        raise AssertionError(f"{what} differs:\n{shown}\nafter\n{told}")
+
+    def _translated(self, said: Answer) -> Answer:
+        """The oracle's answer with the service's ids, and without figures of who won a race."""
+        mine = {name: value for name, value in said.items() if name != "winner"}
+        handle = mine.get("reservation_id")
+        if handle is not None:
+            mine["reservation_id"] = self.ids.get(handle, handle)
+        reservation = mine.get("reservation")
+        if reservation is not None:
+            mine["reservation"] = self._translated(reservation)
+        return mine
+
+    def tell(self, step: str) -> None:
+        """Adds a step to the history."""
+        self.steps.append(f"[{self.now_ms - START_MS}] {step}")
+
+    async def check(self) -> None:
+        """Every promise about the whole state, on both sides (SEM-40)."""
+        assert invariants(self.oracle) == []
+        await conservation.check(
+            self.service.executor,
+            *CATALOGS,
+            is_purged=self.is_purged,
+            extensions=self.extensions,
+            latest_ms=self.latest_ms,
+            is_clock_wrong=self.is_clock_wrong,
+        )
+
+    # Calls of gateways.
+
+    async def ask(self, asked: Mapping[str, Any], replica: int = 0) -> None:
+        """CheckAndReserve."""
+        self.tell(f"ask {dict(asked)}")
+        real = await self.service.call("CheckAndReserve", _ask_pb(asked), replica)
+        said = self.oracle.check_and_reserve(self.now_ms, **_for_oracle(asked))
+        self._learn(asked, real, said)
+        self.compare("CheckAndReserve", real, said)
+
+    async def ask_many(self, asked: Mapping[str, Any], request_ids: list[str]) -> None:
+        """The same request under several ids, at once, over both replicas.
+
+        Whatever the interleaving, the answers are those of some order; the admitted ones tell it
+        by their `seq`.
+        """
+        self.tell(f"ask_many {dict(asked)} {request_ids}")
+        asks = [{**asked, "request_id": name} for name in request_ids]
+        reals = await asyncio.gather(
+            *(
+                self.service.call("CheckAndReserve", _ask_pb(one), number % 2)
+                for number, one in enumerate(asks)
+            )
+        )
+        pairs = sorted(
+            zip(asks, reals, strict=True),
+            key=lambda pair: (pair[1].get("decision") != "ALLOW", pair[1].get("seq", 0)),
+        )
+        for one, real in pairs:
+            said = self.oracle.check_and_reserve(self.now_ms, **_for_oracle(one))
+            self._learn(one, real, said)
+            self.compare("CheckAndReserve", real, said)
+
+    def _learn(self, asked: Mapping[str, Any], real: Answer, said: Answer) -> None:
+        handle = said.get("reservation_id")
+        if handle is None:
+            return
+        self.requests.setdefault(asked["request_id"], dict(asked))
+        if handle not in self.ids:
+            self.ids[handle] = real.get("reservation_id", "")
+            self.reservations.append(handle)
+            record = self._record(handle)
+            if record is not None and record.plan_leg is not None and record.allowance is not None:
+                self.tally.count("straddle", record.allowance.straddle)
+
+    async def report(self, asked: Mapping[str, Any], old: Handle | str | None = None) -> None:
+        """RecordUsage; `old` may be a reservation, or text that is none."""
+        self.tell(f"report {dict(asked)} old={old}")
+        message = decision_pb2.RecordUsageRequest(
+            request_id=asked["request_id"],
+            key_id=asked["key_id"],
+            resource=asked["resource"],
+            usage=_usage_pb(asked["usage"]),
+            attributes=asked["attributes"],
+            reservation_id=old if isinstance(old, str) else self.ids.get(old, "") if old else "",
+        )
+        real = await self.service.call("RecordUsage", message)
+        for name in UNCOMPARED:
+            real.pop(name, None)
+        words = {k: v for k, v in _for_oracle(asked).items() if k not in ("hold_ms", "mode")}
+        reservation_id = (TEAM, "forged", 0) if isinstance(old, str) else old
+        said = self.oracle.record_usage(self.now_ms, **words, reservation_id=reservation_id)
+        said = {name: value for name, value in said.items() if name not in UNCOMPARED}
+        self._learn(asked, real, said)
+        self.tally.count("move", "recorded", said.get("decision") == "ALLOW")
+        self.compare("RecordUsage", real, said)
+
+    async def commit(
+        self, handle: Handle, usage: Mapping[str, int] | None, attributes: Mapping[str, str]
+    ) -> None:
+        """Commit; no usage is as reserved."""
+        self.tell(f"commit {handle} {usage} {dict(attributes)}")
+        settle: dict[str, Any] = {"as_reserved": True}
+        if usage is not None:
+            settle = {"usage": _usage_pb(usage)}
+        message = decision_pb2.CommitRequest(
+            reservation_id=self.ids[handle], attributes=attributes, **settle
+        )
+        real = await self.service.call("Commit", message)
+        words: dict[str, Any] = {"usage": usage} if usage is not None else {"as_reserved": True}
+        before = self._before(handle)
+        said = self.oracle.commit(self.now_ms, handle, attributes=attributes, **words)
+        self.tally.commit(before, self._record(handle), said)
+        self.compare("Commit", real, said)
+
+    async def refund(self, handle: Handle, refund_id: str, scope: Mapping[str, Any]) -> None:
+        """Refund; an empty scope gives back a hold."""
+        self.tell(f"refund {handle} {refund_id!r} {dict(scope)}")
+        words = dict(scope)
+        if "usage" in words:
+            words["usage"] = _usage_pb(words["usage"])
+        message = decision_pb2.RefundRequest(
+            reservation_id=self.ids[handle], refund_id=refund_id, **words
+        )
+        real = await self.service.call("Refund", message)
+        before = self._before(handle)
+        said = self.oracle.refund(self.now_ms, handle, refund_id=refund_id, **scope)
+        self.tally.refund(before, said)
+        self.compare("Refund", real, said)
+
+    async def extend(self, handle: Handle, hold_ms: int | None) -> None:
+        """Extend."""
+        self.tell(f"extend {handle} {hold_ms}")
+        message = decision_pb2.ExtendRequest(reservation_id=self.ids[handle])
+        if hold_ms is not None:
+            message.hold_duration.FromMilliseconds(hold_ms)
+        real = await self.service.call("Extend", message)
+        said = self.oracle.extend(self.now_ms, handle, hold_ms=hold_ms)
+        self.extensions += "expire_time" in said
+        self.tally.count("move", "extended", "expire_time" in said)
+        self.compare("Extend", real, said)
+
+    # Reading.
+
+    async def read(self, handle: Handle | None, key_id: str) -> None:
+        """What people see of it all."""
+        self.tell(f"read {handle} {key_id}")
+        if handle is not None:
+            message = decision_pb2.GetReservationRequest(reservation_id=self.ids[handle])
+            real = await self.service.call("GetReservation", message)
+            self.compare("GetReservation", real, self.oracle.get_reservation(self.now_ms, handle))
+        bars = usage_pb2.GetRemainsRequest(key_id=key_id)
+        real = await self.service.call("GetRemains", bars)
+        self.compare("GetRemains", real, self.oracle.remains(self.now_ms, key_id=key_id))
+        subject = {"team_id": TEAM, "actor_user_id": "ann"}
+        real = await self.service.call("GetBalance", usage_pb2.GetBalanceRequest(**subject))
+        self.compare("GetBalance", real, self.oracle.balance(self.now_ms, TEAM))
+        real = await self.service.call(
+            "ListLots", usage_pb2.ListLotsRequest(**subject, page_size=1_000)
+        )
+        said = self.oracle.lots(self.now_ms, TEAM)
+        self.compare("ListLots", _by_lot(real), _by_lot(said))
+
+    # What happens around them.
+
+    async def put_team(self, team: Team) -> None:
+        """Another version of the document."""
+        self.tell(f"put_team {team}")
+        await self.service.put_team(team)
+        self.oracle.put_team(self.now_ms, _to_oracle_team(team))
+
+    async def grant(self, lot_id: str, nanos: int, days: int | None, *, is_paid: bool) -> None:
+        """A lot, bought now."""
+        now_ms = self.oracle.teams[TEAM].now(self.now_ms)
+        expire_ms = None if days is None else now_ms + days * model.DAY // 24
+        self.tell(f"grant {lot_id} {nanos} {expire_ms} {is_paid}")
+        real = {}
+        try:
+            await self.service.grant(lot_id, nanos, now_ms, expire_ms, is_paid=is_paid)
+        except FailedPrecondition as fault:
+            real = {"fault": f"FAILED_PRECONDITION/{fault.reason}"}
+        words = (self.now_ms, TEAM, "CREDITS", lot_id, nanos)
+        said = self.oracle.grant(
+            *words, paid=is_paid, expires_ms=expire_ms, never_expires=days is None
+        )
+        self.compare("grant", real, {k: v for k, v in said.items() if k == "fault"})
+        if not real:
+            self.lots[lot_id] = now_ms
+
+    async def fill_wallet(self, nanos: int) -> None:
+        """The wallet's one top-up."""
+        self.tell(f"fill_wallet {nanos}")
+        await self.service.fill_wallet(nanos)
+        self.oracle.grant(self.now_ms, TEAM, "WALLET", "wallet", nanos)
+
+    async def revoke(self, lot_id: str) -> None:
+        """A lot is taken back, once."""
+        purchased_ms = self.lots.pop(lot_id)
+        self.tell(f"revoke {lot_id}")
+        await self.service.revoke(lot_id, purchased_ms)
+        self.oracle.revoke(self.now_ms, TEAM, lot_id)
+
+    async def sweep(self) -> None:
+        """The sweeper comes by."""
+        self.tell("sweep")
+        self.is_purged = True
+        await self.service.sweep()
+        self.oracle.sweep(self.now_ms)
+
+    def wait(self, ms: int) -> None:
+        """Time passes, or a clock steps back."""
+        self.service.clock.advance(ms)
+        self.latest_ms = max(self.latest_ms, self.now_ms)
+        self.is_clock_wrong |= self.now_ms < self.latest_ms - 30_000
+        self.tell(f"wait {ms}")
+        self.tally.wait(ms)
+
+    def set_policy(self, made: Catalog) -> None:
+        """Another catalog version is in force."""
+        self.tell(f"set_policy {made.version}")
+        self.policy = made
+        self.service.set_policy(made)
+        self.oracle.set_policy(to_oracle(made))
+
+    def set_peak_mode(self, mode: PeakMode | None) -> None:
+        """An operator's switch."""
+        self.tell(f"set_peak_mode {mode}")
+        self.service.set_peak_mode(mode)
+        self.oracle.set_peak_mode(mode.value if mode else None)
+
+    async def kill_the_store(self) -> None:
+        """kill -9; what was answered is still so."""
+        self.tell("kill the store")
+        self.tally.count("fault", "store killed")
+        await self.service.kill_the_store()
+
+
+def _by_lot(answer: Answer) -> Answer:
+    """The order of lots that nothing is left of is not promised."""
+    return {**answer, "lots": sorted(answer.get("lots", ()), key=lambda lot: lot["lot_id"])}
+
+
+def _usage_pb(usage: Mapping[str, int]) -> common_pb2.Usage:
+    made = common_pb2.Usage()
+    for unit, amount in usage.items():
+        setattr(made, unit, amount)
+    return made
+
+
+def _ask_pb(asked: Mapping[str, Any]) -> decision_pb2.CheckAndReserveRequest:
+    message = decision_pb2.CheckAndReserveRequest(
+        request_id=asked["request_id"],
+        key_id=asked["key_id"],
+        resource=asked["resource"],
+        usage=_usage_pb(asked["usage"]),
+        attributes=asked["attributes"],
+        mode=asked["mode"],
+    )
+    if asked["hold_ms"] is not None:
+        message.hold_duration.FromMilliseconds(asked["hold_ms"])
+    return message
+
+
+def _for_oracle(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(asked)
+
+
+def _to_oracle_team(team: Team) -> model.Team:
+    roles = {Role.OWNER: "owner", Role.ADMIN: "admin", Role.READER: "reader"}
+    states = {
+        KeyState.ACTIVE: "active",
+        KeyState.DISABLED: "disabled",
+        KeyState.DELETED: "deleted",
+    }
+    return model.Team(
+        team_id=team.team_id,
+        members=tuple(
+            model.Member(
+                user_id=m.user_id,
+                role=roles[m.role],
+                credits_access=m.credits_access,
+                removed_ms=m.removed_ms,
+            )
+            for m in team.members
+        ),
+        seats=tuple(
+            model.Seat(
+                seat_id=s.seat_id,
+                plan_id=s.plan_id,
+                purchased_ms=s.purchased_ms,
+                user_id=s.user_id,
+                cycle_start_ms=s.cycle_start_ms,
+                paid_until_ms=s.paid_until_ms,
+                renews=s.renews,
+            )
+            for s in team.seats
+        ),
+        keys=tuple(
+            model.Key(
+                key_id=k.key_id,
+                user_id=k.user_id,
+                kind=k.kind.value,
+                state=states[k.state],
+                ended_ms=k.ended_ms,
+            )
+            for k in team.keys
+        ),
+    )

@@ -1,0 +1,238 @@
+"""The real service as the model test sees it: two replicas on one real store, bytes in, bytes out.
+
+Every answer comes back in the oracle's form: a mapping of the contract's field names, ms for times,
+without texts; a fault as its status and reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
+from quotasvc.api.call import Call
+from quotasvc.api.decision import DecisionApi
+from quotasvc.api.faults import Status
+from quotasvc.api.table import MethodTable
+from quotasvc.api.usage import UsageApi
+from quotasvc.domain.catalog import Catalog, PeakMode
+from quotasvc.domain.reservation import Payer
+from quotasvc.domain.team import Team
+from quotasvc.store.declaration import Build, Script
+from quotasvc.store.embedded import EmbeddedStore
+from quotasvc.store.executor import Executor
+from quotasvc.store.scripts import ScriptSet, StitchedScript, load_scripts
+from quotasvc.store.table import SCRIPTS
+from quotasvc.store.usage import LotInfo
+from quotasvc.telemetry import Telemetry
+from quotasvc.v1 import decision_pb2, usage_pb2
+from tests.support.clock import Clock
+from tests.support.quota import TEAM, Quota
+
+Answer = dict[str, Any]
+
+LOTS_MAX, UNPAID_LOTS_MAX = 8, 6
+"""Open lots of a pool here, so that lots wait often; the scripts are told so."""
+
+CALL_S_MAX = 20.0
+
+_TIME, _DURATION = "google.protobuf.Timestamp", "google.protobuf.Duration"
+
+
+def _small(script: Script) -> Script:
+    """The same script with a pool of few lots."""
+    bounds = script.constants["BOUND"]
+    assert isinstance(bounds, Mapping)
+    small = {**bounds, "lots": LOTS_MAX, "unpaid_lots": UNPAID_LOTS_MAX}
+    return replace(script, constants={**script.constants, "BOUND": small})
+
+
+def _stitched() -> tuple[StitchedScript, ...]:
+    return tuple(load_scripts([_small(s) for s in SCRIPTS], build=Build.TEST, clock_ms=lambda: 0))
+
+
+class Service:
+    """Two replicas with one clock, on one store that can be killed."""
+
+    def __init__(self, folder: Path, catalogs: tuple[Catalog, ...]) -> None:
+        self.clock = Clock()
+        self._catalogs = {made.version: made for made in catalogs}
+        self._store = EmbeddedStore(folder)
+        self._stitched = _stitched()
+        self.quotas: list[Quota] = []
+        self._tables: list[MethodTable] = []
+        self._executors: list[Executor] = []
+
+    async def start(self) -> None:
+        """The store and both replicas."""
+        await self._store.start()
+        for number in range(2):
+            scripts = ScriptSet(self._stitched, clock_ms=self.clock)
+            executor = Executor(self._store.endpoint, scripts, chance=random.Random(number))
+            await executor.start(_soon())
+            self._executors.append(executor)
+
+    async def stop(self) -> None:
+        """Everything."""
+        for executor in self._executors:
+            await executor.close()
+        await self._store.stop()
+
+    async def begin(self, now_ms: int, policy: Catalog) -> None:
+        """An empty store, and replicas that know nothing."""
+        self.clock.now_ms = now_ms
+        await self._executors[0].call("FLUSHALL", deadline=_soon())
+        self.quotas = [Quota(executor, self.clock, policy) for executor in self._executors]
+        self._tables = [self._table(quota) for quota in self.quotas]
+        self._version = 0
+        for quota in self.quotas:
+            quota.catalogs._known.update(self._catalogs)  # as if loaded from the store
+
+    def _table(self, quota: Quota) -> MethodTable:
+        telemetry = Telemetry(clock_ns=time.time_ns)
+        services = {
+            "DecisionService": DecisionApi(quota.decisions, telemetry),
+            "UsageService": UsageApi(quota.usage),
+        }
+        return MethodTable(services, currency="USD", telemetry=telemetry, chance=random.Random(1))
+
+    @property
+    def executor(self) -> Executor:
+        """A road to the store."""
+        return self._executors[0]
+
+    async def call(self, name: str, request: Message, replica: int = 0) -> Answer:
+        """One rpc of either service."""
+        service = "UsageService" if isinstance(request, _USAGE) else "DecisionService"
+        table = self._tables[replica]
+        method = table.by_path[f"/quotasvc.v1.{service}/{name}"]
+        answer = await table.answer(method, request.SerializeToString(), Call(deadline=_soon()))
+        if isinstance(answer, Status):
+            return _fault(answer)
+        return to_answer(method.response.FromString(answer))
+
+    # What is not an rpc yet.
+
+    async def put_team(self, team: Team) -> None:
+        """A new version of the document."""
+        quota = self.quotas[0]
+        version = await quota.control.put_team(team, self._version, quota.deadline)
+        assert version is not None
+        self._version = version
+
+    async def grant(
+        self, lot_id: str, nanos: int, now_ms: int, expire_ms: int | None, *, is_paid: bool
+    ) -> None:
+        """A lot that is bought now."""
+        info = LotInfo(
+            origin="top_up" if is_paid else "grant",
+            granted=nanos,
+            purchase_ms=now_ms,
+            grant_ms=now_ms,
+            expire_ms=expire_ms,
+        )
+        quota = self.quotas[0]
+        await quota.control.grant_lot(
+            TEAM, Payer.CREDITS, lot_id, info, quota.deadline, is_paid=is_paid
+        )
+
+    async def fill_wallet(self, nanos: int) -> None:
+        """The wallet's one top-up."""
+        info = LotInfo(origin="top_up", granted=nanos, purchase_ms=0, grant_ms=0, expire_ms=None)
+        quota = self.quotas[0]
+        await quota.control.grant_lot(TEAM, Payer.WALLET, "wallet", info, quota.deadline)
+
+    async def revoke(self, lot_id: str, purchase_ms: int) -> None:
+        """A lot is taken back."""
+        quota = self.quotas[0]
+        await quota.control.revoke_lot(TEAM, lot_id, purchase_ms, quota.deadline)
+
+    async def sweep(self) -> None:
+        """What the sweeper does for the team in one round."""
+        reaper, now_ms = self.quotas[1].reaper, self.clock.now_ms
+        await reaper.reap(TEAM, now_ms, _soon())
+        await reaper.book(TEAM, _soon())
+        await reaper.enter(TEAM, _soon())
+        await reaper.purge(TEAM, now_ms, _soon())
+
+    def set_policy(self, made: Catalog) -> None:
+        """Another version, on both replicas."""
+        for quota in self.quotas:
+            quota.catalogs.current = made
+
+    def set_peak_mode(self, mode: PeakMode | None) -> None:
+        """An operator's switch, as both replicas have seen it."""
+        for quota in self.quotas:
+            quota.switches.peak_mode = mode
+
+    async def kill_the_store(self) -> None:
+        """The store dies under everybody, and comes back with what it had promised."""
+        pid = self._store.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await self._store.stop()
+        await self._store.start()
+        for executor in self._executors:
+            executor.distrust("the test killed the store")
+            await executor.call("PING", deadline=_soon())
+
+
+_USAGE = (
+    usage_pb2.GetRemainsRequest,
+    usage_pb2.GetBalanceRequest,
+    usage_pb2.ListLotsRequest,
+)
+
+
+def _soon() -> float:
+    return asyncio.get_running_loop().time() + CALL_S_MAX
+
+
+def to_answer(message: Message) -> Answer:
+    """A message without what is unset, and without texts for people."""
+    return {
+        field.name: _value(field, value)
+        for field, value in message.ListFields()
+        if field.name != "message"
+    }
+
+
+def _value(field: FieldDescriptor, value: Any) -> Any:
+    if field.is_repeated:
+        return [_single(field, one) for one in value]
+    return _single(field, value)
+
+
+def _single(field: FieldDescriptor, value: Any) -> Any:
+    if field.message_type is not None:
+        if field.message_type.full_name in (_TIME, _DURATION):
+            return value.seconds * 1_000 + value.nanos // 1_000_000
+        return to_answer(value)
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[value].name
+    return value
+
+
+def _fault(status: Status) -> Answer:
+    """The status and the reason, and the first field that is wrong."""
+    answer: Answer = {}
+    for detail in status_pb2.Status.FromString(status.details).details:
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            answer["fault"] = f"{status.code.name}/{info.reason}"
+        elif detail.Unpack(bad):
+            answer["field"] = bad.field_violations[0].field
+    return answer
+
+
+__all__ = ["Answer", "Service", "decision_pb2", "to_answer"]

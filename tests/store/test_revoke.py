@@ -1,0 +1,95 @@
+"""A revoked lot: what is available goes at once, what comes back later goes as well (SEM-42)."""
+
+from __future__ import annotations
+
+import pytest
+
+from quotasvc.domain.faults import NotFound
+from quotasvc.domain.lot import LOTS_MAX
+from quotasvc.planes.usage import Subject
+from tests.support.books import Books
+from tests.support.catalogs import CREDIT
+from tests.support.clock import DAY, START_MS, Clock
+from tests.support.lots import grant, grant_many
+from tests.support.quota import TEAM, Quota
+
+pytestmark = pytest.mark.usefixtures("conserved")
+
+
+async def last_moves(quota: Quota) -> tuple[str, list[tuple[str, int]]]:
+    """What the last entry of the ledger says: its kind, and (state, whole credits)."""
+    entry = (await Books.read(quota.executor)).team(TEAM).entries[-1]
+    return entry.kind, [(state, nanos // CREDIT) for _, state, nanos in entry.lots()]
+
+
+async def test_what_is_available_is_revoked_and_what_is_held_stays_held(quota: Quota) -> None:
+    # given a lot of 50 of which 20 are held and 10 spent
+    await quota.team(plan=None)
+    await quota.grant("lot", 50)
+    await quota.commit(await quota.reserve(10))
+    reservation = await quota.reserve(20)
+    # when it is revoked
+    assert await quota.revoke("lot")
+    # then only what nobody keeps is gone, and the ledger says so
+    lot = (await quota.lots())["lot"]
+    assert (lot.available, lot.held, lot.consumed, lot.revoked) == (
+        0,
+        20 * CREDIT,
+        10 * CREDIT,
+        20 * CREDIT,
+    )
+    assert await last_moves(quota) == ("revoke", [("revoked", 20)])
+    # and a hold that is on it can still be committed (SEM-32)
+    await quota.commit(reservation)
+    assert (await quota.lots())["lot"].consumed == 30 * CREDIT
+
+
+async def test_revoking_again_is_a_replay_that_changes_nothing(quota: Quota) -> None:
+    await quota.team(plan=None)
+    await quota.grant("lot", 50)
+    assert await quota.revoke("lot")
+    before = await quota.dump()
+    assert not await quota.revoke("lot")
+    assert await quota.dump() == before
+
+
+@pytest.mark.parametrize("team_id", [TEAM, "nobody"])
+async def test_a_lot_that_is_not_there_is_not_found(quota: Quota, team_id: str) -> None:
+    await quota.team(plan=None)
+    before = await quota.dump()
+    with pytest.raises(NotFound):
+        await quota.control.revoke_lot(team_id, "other", START_MS, quota.deadline)
+    assert await quota.dump() == before
+
+
+async def test_a_lot_that_had_expired_stays_expired(quota: Quota, clock: Clock) -> None:
+    # given a lot that is over, which nobody has booked yet
+    await quota.team(plan=None)
+    await quota.grant("lot", 50, days=1)
+    clock.advance(DAY)
+    # when it is revoked, then nothing of it is, and what it had is expired (SEM-22)
+    assert await quota.revoke("lot")
+    assert await last_moves(quota) == ("revoke", [("revoked", 0)])
+    lot = (await quota.lots())["lot"]
+    assert (lot.expired, lot.revoked) == (50 * CREDIT, 0)
+    # and its end is booked as any other's
+    await quota.reaper.book(TEAM, quota.deadline)
+    assert await last_moves(quota) == ("expiry", [("expired", 50)])
+    assert (await quota.lots())["lot"].expired == 50 * CREDIT
+
+
+async def test_a_waiting_lot_is_revoked_as_well(quota: Quota) -> None:
+    # given a full pool, and a lot that waits for a place (SEM-24)
+    await quota.team(plan=None)
+    await grant_many(quota, LOTS_MAX)
+    await grant(quota, "waits", 5, purchase_ms=START_MS, expire_ms=None)
+    # when it is revoked
+    assert await quota.revoke("waits")
+    # then it waits no more, nor does it enter when there is a place
+    lot = (await quota.lots())["waits"]
+    assert (lot.available, lot.revoked, lot.waiting) == (0, 5 * CREDIT, False)
+    await quota.commit(await quota.reserve(1))
+    credits, _ = await quota.usage.balance(
+        Subject(team_id=TEAM, actor_user_id="ann"), quota.deadline
+    )
+    assert (credits.available, credits.waiting) == ((LOTS_MAX - 1) * CREDIT, 0)

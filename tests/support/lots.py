@@ -1,0 +1,49 @@
+"""Lots of which everything is said, and what was drawn from them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from quotasvc.domain.outcome import Allowed
+from quotasvc.domain.reservation import Payer
+from quotasvc.store.usage import LotInfo
+from tests.support.catalogs import CREDIT
+from tests.support.clock import DAY, START_MS
+from tests.support.quota import TEAM, Quota
+
+
+async def grant(
+    quota: Quota,
+    lot_id: str,
+    credits: int = 1,
+    *,
+    purchase_ms: int,
+    expire_ms: int | None,
+    is_paid: bool = True,
+) -> bool:
+    """A lot of which everything is said."""
+    info = LotInfo(
+        origin="top_up",
+        granted=credits * CREDIT,
+        purchase_ms=purchase_ms,
+        grant_ms=purchase_ms,
+        expire_ms=expire_ms,
+    )
+    return await quota.control.grant_lot(
+        TEAM, Payer.CREDITS, lot_id, info, quota.deadline, is_paid=is_paid
+    )
+
+
+async def grant_many(quota: Quota, count: int, expire_ms: int | None = START_MS + DAY) -> None:
+    """So many lots of one credit each, lot0000 the first."""
+    await asyncio.gather(
+        *(
+            grant(quota, f"lot{number:04d}", purchase_ms=START_MS, expire_ms=expire_ms)
+            for number in range(count)
+        )
+    )
+
+
+def drawn(reservation: Allowed) -> list[tuple[str, int]]:
+    """(lot, whole credits) of each leg."""
+    return [(leg.source, leg.nanos // CREDIT) for leg in reservation.legs]
