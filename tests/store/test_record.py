@@ -42,7 +42,7 @@ def sent(number: int | None = None, **values: int | str) -> list[Reply]:
 
 
 HELD = [
-    *sent(id="the-", id_end="id", state="1", expire="2000", admit="1000", seq="7"),
+    *sent(id="body.", id_end="mac", state="1", expire="2000", admit="1000", seq="7"),
     *sent(cost="120000000", plan="100000000", plan_nanos="100000000", pool="2", lots="1"),
     *sent(1, lot="0000000000500:lot", lot_expire="9000", lot_held="20000000"),
 ]
@@ -64,7 +64,7 @@ def test_later_parts_overrule_earlier_ones() -> None:
     assert record.number(Field.OVER) == 0
     assert record.number(Field.LOT_CHARGED, 3) == 0
     assert record.text(Field.SETTLEMENT) == ""
-    assert record.reservation_id == "the-id"
+    assert record.reservation_id == "r1.acme.body.r.mac"
 
 
 @pytest.mark.parametrize(("now_ms", "state"), [(1_999, State.HELD), (2_000, State.EXPIRED)])
