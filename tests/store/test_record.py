@@ -128,24 +128,24 @@ def test_a_lot_leg_without_a_payer_is_not_shown() -> None:
 @pytest.mark.parametrize("value", ["x", "", "1.5", "nan", "1_0", " 1", "9007199254740992"])
 def test_a_field_that_is_no_number_is_corrupt_and_named(value: str) -> None:
     record = Record.from_reply(1_500, "acme", "r", HELD, sent(cost=value))
-    with pytest.raises(Corrupt, match=r"b'p'.*the-id"):
+    with pytest.raises(Corrupt, match=r"b'p'.*mac"):
         record.reservation(RID, catalog())
 
 
 def test_a_payer_that_is_none_is_corrupt() -> None:
-    with pytest.raises(Corrupt, match="the-id has payer 7"):
+    with pytest.raises(Corrupt, match="mac has payer 7"):
         Record.from_reply(1_500, "acme", "r", HELD, sent(pool=7)).held_legs(RID, catalog())
 
 
 def test_more_lots_than_there_can_be_are_not_looked_for() -> None:
-    with pytest.raises(Corrupt, match="the-id has 1001 lots"):
+    with pytest.raises(Corrupt, match="mac has 1001 lots"):
         Record.from_reply(1_500, "acme", "r", HELD, sent(lots=LOTS_MAX + 1)).held_legs(
             RID, catalog()
         )
 
 
 def test_a_state_that_is_none_is_corrupt() -> None:
-    with pytest.raises(Corrupt, match="the-id has state 9"):
+    with pytest.raises(Corrupt, match="mac has state 9"):
         assert Record.from_reply(1_500, "acme", "r", HELD, sent(state=9)).state
 
 
