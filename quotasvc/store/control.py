@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,14 +13,17 @@ from quotasvc.domain.team import Team
 from quotasvc.store import keys, table
 from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.answer import decode
+from quotasvc.store.code import Code
 from quotasvc.store.executor import Executor
-from quotasvc.store.table import Code
 from quotasvc.store.team import team_to_json
 from quotasvc.store.usage import LotInfo
 
 LOT_ID_CHARS_MAX = 46
 """A lot's place in the order is a value of records, which stay compact up to 64 bytes: 14 for the
 purchase, and 4 for the number of a part."""
+
+PART_ID = re.compile(r".*\.[0-9]+", re.DOTALL)
+"""Names the second or a later part of a grant; no lot is granted under such a name."""
 
 
 class ControlStore:
@@ -64,8 +68,9 @@ class ControlStore:
         pool = names.wallet if payer is Payer.WALLET else names.credits
         if payer is Payer.WALLET and lot_id != WALLET_LOT:
             raise ValueError("a wallet has one lot")
-        if len(lot_id) > LOT_ID_CHARS_MAX:
-            raise ValueError(f"a lot id has at most {LOT_ID_CHARS_MAX} characters")
+        if len(lot_id) > LOT_ID_CHARS_MAX or PART_ID.fullmatch(lot_id):
+            text = f"a lot id has at most {LOT_ID_CHARS_MAX} characters, and no number behind a dot"
+            raise ValueError(text)
         lots = [
             word
             for name, part in _parts(lot_id, info)

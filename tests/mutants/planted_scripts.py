@@ -207,14 +207,14 @@ PLANTED_SCRIPTS = (
     ),
     Planted(
         path=f"{_CONTROL}/grant_lot.lua",
-        old="if known and known ~= lots[1].info then",
+        old="if is_known and not is_same then",
         new="if false then",
         breaks="another lot under a known id is taken for the same",
         caught_by="tests/store/test_lots.py",
     ),
     Planted(
         path=f"{_CONTROL}/grant_lot.lua",
-        old="if known then return",
+        old="if is_known then return",
         new="if false then return",
         breaks="a grant that is repeated grants again",
         caught_by="tests/store/test_lots.py",

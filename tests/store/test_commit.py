@@ -218,6 +218,7 @@ async def test_a_genuine_id_that_the_store_does_not_know_is_not_found(
     await quota.executor.call("FLUSHALL", deadline=quota.deadline)
     for call in (
         quota.commit(reservation, 50),
+        quota.settle(reservation, Usage.of(images=1)),  # whatever it is to be settled at (SEM-44)
         quota.refund(reservation),
         quota.decisions.get_reservation(reservation.reservation_id, quota.deadline),
     ):

@@ -186,6 +186,27 @@ async def test_another_window_that_is_full_as_well_does_not_bring_a_time(
     assert denied.denial.retry_after_ms is None
 
 
+@pytest.mark.parametrize(("pool", "ends"), [(50, True), (49, False)])
+async def test_the_end_of_a_seat_may_let_credits_pay(
+    quota: Quota, clock: Clock, pool: int, *, ends: bool
+) -> None:
+    # given a plan without overflow that is used up, of a seat that will not be renewed, and a pool
+    people = (member("ann", Role.OWNER),)
+    until_ms = START_MS + MONTH
+    made = replace(seat("s1", "ann", "deny"), cycle_start_ms=START_MS, paid_until_ms=until_ms)
+    keys = (key(1, "ann"),)
+    await quota.put(team(people, seats=(replace(made, renews=False),), keys=keys))
+    await use(quota, 100)
+    await quota.grant("lot", pool, days=100)
+    # when a request is denied, then it passes once there is no plan in the way, if at all (D4)
+    denied = await quota.denied(50)
+    assert denied.denial.reason is DenialReason.WINDOW_EXHAUSTED
+    if ends:
+        assert await assert_exact(quota, clock, denied, quota.ask(50)) == MONTH
+    else:
+        assert denied.denial.retry_after_ms is None
+
+
 async def test_a_split_plan_waits_for_no_renewal(
     executor: Executor, clock: Clock, conserved: list[Catalog]
 ) -> None:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from quotasvc.domain.faults import FailedPrecondition
+from quotasvc.domain.faults import FailedPrecondition, Unavailable
 from quotasvc.domain.reservation import EXTENDED_MS_MAX, HOLD_MS_DEFAULT
+from quotasvc.domain.unit import Usage
 from quotasvc.store.executor import Executor
 from tests.support.books import Books
 from tests.support.catalogs import catalog
@@ -114,3 +115,36 @@ async def test_an_extended_hold_shows_its_new_end_and_its_replay_the_first(
     assert found.expire_ms == extended.expire_ms
     replay = await quota.reserve(40, request_id="r1")
     assert (replay.replayed, replay.expire_ms) == (True, reservation.expire_ms)
+
+
+async def test_clocks_that_differ_too_much_extend_nothing(
+    executor: Executor, quota: Quota, clock: Clock
+) -> None:
+    # given a hold, and a service whose clock is more than 30 s behind the store's (SEM-37)
+    await quota.team()
+    reservation = await quota.reserve(40)
+    off = Quota(executor, lambda: clock() - 30 * SECOND - 1)
+    before = await quota.dump()
+    with pytest.raises(Unavailable) as refused:
+        await off.extend(reservation)
+    assert refused.value.reason == "CLOCK_SKEW"
+    assert await quota.dump() == before
+
+
+@pytest.mark.parametrize("by_ms", [10 * SECOND, -10 * SECOND])
+async def test_extending_beside_midnight_goes_by_the_stores_clock(
+    executor: Executor, clock: Clock, extensions: list[int], by_ms: int
+) -> None:
+    # given a hold of images, and a service for which it is the other day (SEM-16)
+    quota = Quota(executor, lambda: clock() - by_ms)
+    await quota.team(access=False)
+    midnight_ms = START_MS + 17 * HOUR
+    clock.now_ms = midnight_ms - MINUTE
+    reservation = await quota.reserve(resource="image/a", usage=Usage.of(images=4))
+    clock.now_ms = midnight_ms + by_ms // 2
+    # then it lives on by the store's clock, and belongs to the day of its admission
+    extended = await quota.extend(reservation)
+    extensions.append(1)
+    assert extended.expire_ms == clock() + HOLD_MS_DEFAULT
+    clock.now_ms = midnight_ms + 20 * SECOND
+    assert await quota.window("images/day") == (0, 0)

@@ -67,3 +67,16 @@ async def test_an_answer_of_no_known_shape_is_corrupt(foreign: Quota) -> None:
     for call in calls:
         with pytest.raises(Corrupt, match="no known shape"):
             await call
+
+
+@pytest.mark.parametrize("foreign", ["25, 7, 7"], indirect=True)
+async def test_a_code_that_is_not_the_scripts_own_is_corrupt(foreign: Quota) -> None:
+    # given scripts that answer with another one's code
+    info = LotInfo(origin="x", granted=1, purchase_ms=0, grant_ms=0, expire_ms=None)
+    calls = (
+        foreign.reserve(1),
+        foreign.control.grant_lot(TEAM, Payer.CREDITS, "lot", info, foreign.deadline),
+    )
+    for call in calls:
+        with pytest.raises(Corrupt, match="answered BOOKED"):
+            await call

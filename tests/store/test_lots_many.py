@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -12,6 +15,7 @@ from quotasvc.domain.outcome import Denied
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.planes.usage import Subject
+from quotasvc.store.table import BATCH
 from quotasvc.store.usage import LotInfo
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT
@@ -20,6 +24,8 @@ from tests.support.lots import drawn, grant, grant_many
 from tests.support.quota import TEAM, Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
+
+COMMAND_STATS = re.compile(r"^cmdstat_([^:]+):calls=(\d+)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("lots", [15, 16, 17, 33])
@@ -234,3 +240,82 @@ async def test_the_sums_of_a_pool_are_exact_to_the_last_nano(quota: Quota) -> No
     credits, _ = await quota.usage.balance(subject, quota.deadline)
     assert credits.available == lots * granted - 7 * CREDIT
     assert credits.settled == 7 * CREDIT
+
+
+async def commands(quota: Quota, call: Awaitable[object]) -> dict[str, int]:
+    """How often the store runs each command for this call, those of scripts included."""
+
+    async def counts() -> Counter[str]:
+        found = await quota.executor.call("INFO", "commandstats", deadline=quota.deadline)
+        assert isinstance(found, bytes)
+        lines = COMMAND_STATS.findall(found.decode())
+        return Counter({name: int(calls) for name, calls in lines if name != "info"})
+
+    before = await counts()
+    await call
+    return dict(await counts() - before)
+
+
+async def costs(quota: Quota) -> dict[str, dict[str, int]]:
+    """What the calls cost that a pool is for, on two open lots."""
+    for name in ("open1", "open2"):
+        await quota.grant(name, 20)
+    found = {"draw": await commands(quota, quota.reserve(30, request_id="drawn"))}
+    drawn = await quota.reserve(30, request_id="drawn")
+    found["balance"] = await commands(
+        quota, quota.usage.balance(Subject(team_id=TEAM, actor_user_id="ann"), quota.deadline)
+    )
+    found["remains"] = await commands(quota, quota.remains())
+    found["denial"] = await commands(quota, quota.decide(quota.ask(50)))
+    found["commit"] = await commands(quota, quota.commit(drawn, 35))
+    found["report"] = await commands(quota, quota.record(1))
+    found["grant"] = await commands(quota, quota.grant("open3", 1))
+    found["refund"] = await commands(quota, quota.refund(drawn, "f1"))
+    return found
+
+
+async def test_ten_thousand_spent_lots_cost_no_more_than_ten(
+    quota: Quota, make_quota: Callable[[], Quota]
+) -> None:
+    # given what the calls cost on a pool with ten lots that are spent
+    await quota.team(plan=None)
+    await spend(quota, 10, "few")
+    few = await costs(quota)
+    # when there are ten thousand of them (SEM-24)
+    await quota.executor.call("FLUSHALL", deadline=quota.deadline)
+    quota = make_quota()
+    await quota.team(plan=None)
+    for round_number in range(10):
+        await spend(quota, LOTS_MAX, f"many{round_number}-")
+    # then the store runs as many commands for each of them as before
+    assert await costs(quota) == few
+    assert {"hget", "hset", "fcall"} <= set(few["draw"])
+
+
+async def spend(quota: Quota, count: int, prefix: str) -> None:
+    """So many lots of one credit, granted and spent."""
+    names = [f"{prefix}{number}" for number in range(count)]
+    grants = [grant(quota, name, purchase_ms=START_MS, expire_ms=None) for name in names]
+    await asyncio.gather(*grants)
+    await quota.commit(await quota.reserve(count))
+
+
+async def test_a_round_of_the_sweeper_books_so_many_ended_lots_and_the_next_goes_on(
+    quota: Quota, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given more lots that have ended than one round books (L3)
+    monkeypatch.setattr("quotasvc.planes.reaper.BOOKINGS_MAX", 2)
+    await quota.team(plan=None)
+    await grant_many(quota, 2 * BATCH + 1)
+    clock.advance(DAY)
+    left = []
+    # when the sweeper comes again and again
+    for _ in range(3):
+        await quota.reaper.book(TEAM, quota.deadline)
+        team = (await Books.read(quota.executor)).team(TEAM)
+        left.append(len(team.order(team.keys.credits)))
+    # then each round books a part, in entries of a hundred at most, and none is booked twice
+    assert left == [1, 0, 0]
+    team = (await Books.read(quota.executor)).team(TEAM)
+    booked = [len(list(e.lots())) for e in team.entries if e.kind == "expiry"]
+    assert booked == [BATCH, BATCH, 1]

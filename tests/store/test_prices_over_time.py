@@ -12,6 +12,7 @@ from quotasvc.domain.unit import Usage
 from quotasvc.store.executor import Executor
 from tests.support.catalogs import CREDIT, catalog, price, resource
 from tests.support.clock import HOUR, MINUTE, SECOND, START_MS, Clock
+from tests.support.exact import assert_exact
 from tests.support.quota import Quota
 
 EDGE_MS = START_MS + 2 * HOUR
@@ -81,3 +82,61 @@ async def test_the_stores_clock_chooses_the_price(
     # and the commit knows which price that was
     committed = await off.settle(reservation, Usage.of(output_tokens=1), SLOW)
     assert committed.actual_nanos == (3 if by_ms > 0 else 1) * CREDIT
+
+
+# What a denial foresees of them (SEM-8, D4).
+
+
+def by_the_hour(*credits: int | None) -> Catalog:
+    """So many credits a token in the first hour from the start on, in the second, and so on; None:
+    there is no price then. The last one stays."""
+    rows = []
+    for number, dear in enumerate(credits):
+        if dear is None:
+            continue
+        is_last = number == len(credits) - 1
+        rows.append(
+            replace(
+                price(output_tokens=dear * CREDIT),
+                from_ms=START_MS + number * HOUR,
+                until_ms=None if is_last else START_MS + (number + 1) * HOUR,
+            )
+        )
+    text = resource("text/a", *rows, measures=("output_tokens",), default={"output_tokens": 5})
+    policy = catalog(version="hourly01")
+    return replace(policy, resources=MappingProxyType({**policy.resources, "text/a": text}))
+
+
+@pytest.mark.parametrize(
+    ("credits", "hours"),
+    [
+        ((9, 1), 1),
+        ((9, 8, 7, 2), 3),
+        ((9, 2, 9), 1),
+        ((9, 8), None),
+        (range(9, 0, -1), 7),  # at 2 a token
+        ((*[9] * 8, 1), 8),
+        ((*[9] * 9, 1), None),  # no further ahead than eight steps
+        ((9, None, 1), None),  # nor beyond an hour in which there is no price
+    ],
+)
+async def test_a_denial_waits_for_a_price_that_can_be_paid(
+    executor: Executor,
+    clock: Clock,
+    conserved: list[Catalog],
+    credits: tuple[int | None, ...],
+    hours: int | None,
+) -> None:
+    # given a pool that pays 2 a token, and prices that change every hour
+    policy = by_the_hour(*credits)
+    conserved.append(policy)
+    quota = Quota(executor, clock, policy)
+    await quota.team(plan=None)
+    await quota.grant("lot", 20)
+    # when the present price is too high
+    denied = await quota.denied(10)
+    # then the wait is until the first that is not, exactly
+    if hours is None:
+        assert denied.denial.retry_after_ms is None
+    else:
+        assert await assert_exact(quota, clock, denied, quota.ask(10)) == hours * HOUR

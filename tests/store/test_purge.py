@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from quotasvc.domain.faults import NotFound
-from quotasvc.domain.reservation import State, request_digest
+from quotasvc.domain.catalog import OnExpiry
+from quotasvc.domain.faults import Conflict, NotFound
+from quotasvc.domain.reservation import REPORTED_RECORD_MS, State, request_digest
 from quotasvc.store import keys
+from quotasvc.store.code import Code
 from quotasvc.store.executor import Executor
-from quotasvc.store.table import Code
 from tests.support.books import Books
-from tests.support.catalogs import CREDIT, catalog
+from tests.support.catalogs import CREDIT, PLANS, catalog
 from tests.support.clock import DAY, MINUTE, Clock
 from tests.support.conservation import check
 from tests.support.quota import TEAM, Quota
@@ -198,3 +200,46 @@ async def test_purging_a_team_with_a_live_hold_keeps_it_due(quota: Quota, clock:
     await purge(quota)
     # then the sweeper comes back for the hold
     assert (await Books.read(quota.executor)).team(TEAM).due_ms == clock() + 10 * MINUTE
+
+
+@pytest.mark.parametrize("way", ["commit", "refund"])
+async def test_a_charge_by_expiry_is_final_after_a_day(
+    executor: Executor, clock: Clock, way: str
+) -> None:
+    # given a hold that was charged at its expiry, which nobody settles for a day (SEM-30)
+    charging = tuple(replace(plan, on_expiry=OnExpiry.CHARGE) for plan in PLANS)
+    quota = Quota(executor, clock, catalog(plans=charging))
+    await quota.team()
+    reservation = await quota.reserve(40)
+    clock.advance(10 * MINUTE)
+    await quota.reap()
+    clock.advance(DAY - 1)
+    assert await purge(quota) == 0
+    clock.advance(1)
+    assert await purge(quota) == 1
+    # then nobody settles it any more, and what the week counts stays
+    with pytest.raises(NotFound):
+        await getattr(quota, way)(reservation)
+    assert await quota.window("general/week") == (40, 0)
+
+
+async def test_a_report_stays_25_hours_and_leaves_with_its_mark(quota: Quota, clock: Clock) -> None:
+    # given a report that names an old reservation, which the store knows no more
+    await quota.team()
+    old = await quota.reserve(5)
+    await quota.commit(old)
+    clock.advance(DAY)
+    assert await purge(quota) == 1
+    naming = {"request_id": "r", "reservation_id": old.reservation_id}
+    await quota.record(5, **naming)
+    # when a little less than 25 hours have passed, it is still known (SEM-31)
+    clock.advance(REPORTED_RECORD_MS - 1)
+    assert await purge(quota) == 0
+    assert (await quota.record(5, **naming)).committed.replayed
+    with pytest.raises(Conflict):
+        await quota.record(5, reservation_id=old.reservation_id)
+    # then the record leaves, and with it the mark that keeps others from naming the same
+    clock.advance(1)
+    assert await purge(quota) == 2
+    books = (await Books.read(quota.executor)).team(TEAM)
+    assert (books.records, books.purge) == ((), {})

@@ -75,8 +75,8 @@ class Entry:
 
     @property
     def first(self) -> Mapping[str, str]:
-        """The movement by name, for names that come once."""
-        return dict(self.movement)
+        """The movement by name: of a name that comes again, as those of lots do, its first."""
+        return dict(reversed(self.movement))
 
     def lots(self) -> Iterable[tuple[str, str, int]]:
         """(member, state, nanos) of each movement of a lot."""

@@ -103,18 +103,19 @@ def _check_pool(team: TeamBooks, pool: PoolKeys) -> None:
     states = {state: team.lots(pool, state) for state in GENUINE}
     rebuilt = _lots_of_the_ledger(team, pool)
     held = _held_by_lot(team, pool)
+    all_parked, ends = team.lots(pool, "parked"), team.lots(pool, "ends")
     order = {}
     for lot_id, text in team.info(pool).items():
         info = json.loads(text)
         amounts = {state: states[state].get(lot_id, 0) for state in GENUINE}
-        parked = team.lots(pool, "parked").get(lot_id, 0)
+        parked = all_parked.get(lot_id, 0)
         assert min(amounts.values()) >= 0
         assert sum(amounts.values()) + parked == info["granted"], (lot_id, amounts)
         assert not (parked and amounts["available"])
         assert amounts["held"] == held[lot_id], (lot_id, amounts, held)
         for state in ("consumed", "expired", "revoked"):
             assert amounts[state] == rebuilt[lot_id, state], (lot_id, state)
-        assert team.lots(pool, "ends")[lot_id] == (info["expire_ms"] or 0)
+        assert ends[lot_id] == (info["expire_ms"] or 0)
         if amounts["available"]:
             member = f"{info['purchase_ms']:013d}:{lot_id}"
             order[member] = info["expire_ms"] or math.inf

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 
 from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import Payer
+from quotasvc.store.declaration import Build, Script
+from quotasvc.store.scripts import StitchedScript, load_scripts
+from quotasvc.store.table import SCRIPTS
 from quotasvc.store.usage import LotInfo
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, START_MS
@@ -47,3 +53,17 @@ async def grant_many(quota: Quota, count: int, expire_ms: int | None = START_MS 
 def drawn(reservation: Allowed) -> list[tuple[str, int]]:
     """(lot, whole credits) of each leg."""
     return [(leg.source, leg.nanos // CREDIT) for leg in reservation.legs]
+
+
+@cache
+def scripts_of_small_pools(lots: int, unpaid: int) -> tuple[StitchedScript, ...]:
+    """The scripts of the test build, told that a pool has no more open lots than this, and that
+    from `unpaid` on nobody is given any."""
+
+    def small(script: Script) -> Script:
+        bounds = script.constants["BOUND"]
+        assert isinstance(bounds, Mapping)
+        changed = {**bounds, "lots": lots, "unpaid_lots": unpaid}
+        return replace(script, constants={**script.constants, "BOUND": changed})
+
+    return tuple(load_scripts(map(small, SCRIPTS), build=Build.TEST, clock_ms=lambda: 0))

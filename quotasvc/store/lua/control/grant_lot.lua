@@ -14,9 +14,10 @@ local team = team_store.read(KEY.team)
 if team == nil then return reply.plain(OUTCOME.UNKNOWN, 0) end
 local now = team_store.now(team, clock.read())
 local lots = grant_store.lots(ARG.lots)
-local known = grant_store.known(lots[1].id)
-if known and known ~= lots[1].info then return reply.plain(OUTCOME.CONFLICT, now, team) end
-if known then return reply.plain(OUTCOME.REPLAYED, now, team) end
+grant_store.probe()
+local is_known, is_same = grant_store.compare(lots)
+if is_known and not is_same then return reply.plain(OUTCOME.CONFLICT, now, team) end
+if is_known then return reply.plain(OUTCOME.REPLAYED, now, team) end
 if waiting_store.is_due(now) then return reply.plain(OUTCOME.ENTER, now, team) end
 local open = waiting_store.open(now)
 if ARG.is_paid == 0 and open >= BOUND.unpaid_lots then

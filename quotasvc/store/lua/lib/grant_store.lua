@@ -20,16 +20,27 @@ function grant_store.lots(words, first)
   return lots
 end
 
--- What is known of the lot already. Fails before anything is written if the pool is not what it
--- should be.
-function grant_store.known(id)
+-- Fails before anything is written if the pool is not what it should be.
+function grant_store.probe()
   redis.call("ZCARD", KEY.pool_order)
   redis.call("ZCARD", KEY.pool_waiting)
   redis.call("ZCARD", KEY.due)
   for _, key in ipairs({KEY.pool_available, KEY.pool_parked, KEY.pool_ends}) do
     redis.call("HLEN", key)
   end
-  return redis.call("HGET", KEY.pool_info, id)
+end
+
+-- Whether any of the lots is there already, and whether they all are, as they are granted here, and
+-- no further part of the same grant.
+function grant_store.compare(lots)
+  local is_known, is_same = false, true
+  for _, one in ipairs(lots) do
+    local info = redis.call("HGET", KEY.pool_info, one.id)
+    is_known = is_known or info ~= false
+    is_same = is_same and info == one.info
+  end
+  local further = string.format("%s.%d", lots[1].id, #lots + 1)
+  return is_known, is_same and redis.call("HEXISTS", KEY.pool_info, further) == 0
 end
 
 -- Creates a lot, in the order or waiting for a place. `info` is written and read by Python only.

@@ -1,0 +1,74 @@
+"""Lists of reservations name those that there are, whatever else the store's own lists hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from quotasvc.domain.faults import NotFound
+from quotasvc.domain.outcome import Allowed
+from quotasvc.domain.reservation import State
+from quotasvc.planes.ask import Listing
+from tests.support.clock import DAY, MINUTE, Clock
+from tests.support.quota import TEAM, Quota
+
+
+async def listed(quota: Quota, state: State, size: int = 100) -> list[str]:
+    """The ids of the reservations in a state, page by page."""
+    found: list[str] = []
+    after = None
+    while True:
+        listing = Listing(team_id=TEAM, state=state, size=size, after=after)
+        page, after = await quota.decisions.list_reservations(listing, quota.deadline)
+        assert {one.state for one in page} <= {state}
+        found += [one.reservation_id for one in page]
+        if after is None:
+            return found
+
+
+async def settled(quota: Quota, count: int) -> list[Allowed]:
+    """So many reservations that were committed."""
+    made = [await quota.reserve(1) for _ in range(count)]
+    for reservation in made:
+        await quota.commit(reservation)
+    return made
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+async def test_marks_of_old_reservations_are_not_listed(
+    quota: Quota, clock: Clock, size: int
+) -> None:
+    # given use that was reported for reservations which the store no longer knows (SEM-34)
+    await quota.team()
+    old = await settled(quota, 3)
+    clock.advance(DAY)
+    await quota.reaper.purge(TEAM, clock(), quota.deadline)
+    reports = [await quota.record(1, reservation_id=one.reservation_id) for one in old]
+    # then the reports are listed as what was committed, once each, and nothing else is
+    expected = sorted(report.reservation_id for report in reports)
+    assert sorted(await listed(quota, State.COMMITTED, size)) == expected
+
+
+async def test_what_leaves_while_it_is_listed_is_left_out(
+    quota: Quota, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given two settled reservations, of which one leaves the store, and whose request comes again,
+    # just when the list has been read
+    await quota.team()
+    first, second = await settled(quota, 2)
+    clock.advance(MINUTE)
+    [third] = await settled(quota, 1)
+    clock.advance(DAY - MINUTE)
+    places = quota.agenda.places
+
+    async def places_then_purge(*args: object, **more: object) -> object:
+        found = await places(*args, **more)  # type: ignore[arg-type]  # as it is called
+        await quota.reaper.purge(TEAM, clock(), quota.deadline)
+        await quota.reserve(1, request_id="r1")
+        return found
+
+    monkeypatch.setattr(quota.agenda, "places", places_then_purge)
+    # then only what is still there is listed
+    assert await listed(quota, State.COMMITTED) == [third.reservation_id]
+    for gone in (first, second):
+        with pytest.raises(NotFound):
+            await quota.decisions.get_reservation(gone.reservation_id, quota.deadline)

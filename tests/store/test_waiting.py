@@ -1,0 +1,321 @@
+"""Paid lots that find the pool full wait for a place; large sums come as several (SEM-24, L6)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from quotasvc.domain.faults import Conflict, FailedPrecondition
+from quotasvc.domain.lot import LOT_NANOS_MAX, Balance
+from quotasvc.domain.outcome import DenialReason
+from quotasvc.domain.reservation import Payer
+from quotasvc.domain.unit import AMOUNT_MAX
+from quotasvc.planes.usage import Subject
+from quotasvc.store.endpoint import Endpoint
+from quotasvc.store.executor import Executor
+from quotasvc.store.scripts import ScriptSet
+from quotasvc.store.usage import LotInfo
+from tests.support.books import Books
+from tests.support.catalogs import CREDIT
+from tests.support.clock import DAY, HOUR, MINUTE, START_MS, Clock
+from tests.support.embedded import soon
+from tests.support.lots import drawn, grant, scripts_of_small_pools
+from tests.support.quota import TEAM, Quota
+
+pytestmark = pytest.mark.usefixtures("conserved")
+
+LOTS_MAX, UNPAID_LOTS_MAX = 4, 2
+"""Open lots of a pool here."""
+
+
+@pytest.fixture
+async def executor(endpoint: Endpoint, clock: Clock) -> AsyncIterator[Executor]:
+    """The road to an empty store whose pools have few places."""
+    scripts = ScriptSet(scripts_of_small_pools(LOTS_MAX, UNPAID_LOTS_MAX), clock_ms=clock)
+    executor = Executor(endpoint, scripts, chance=random.Random(1))
+    await executor.start(soon())
+    await executor.call("FLUSHALL", deadline=soon())
+    yield executor
+    await executor.close()
+
+
+async def fill(quota: Quota) -> None:
+    """A member without a seat, and as many open lots of one credit as there can be."""
+    await quota.team(plan=None)
+    for number in range(LOTS_MAX):
+        await buy(quota, f"lot{number}", expire_ms=START_MS + DAY)
+
+
+async def buy(quota: Quota, lot_id: str, credits: int = 1, expire_ms: int | None = None) -> bool:
+    """A lot that is paid for, now."""
+    return await grant(quota, lot_id, credits, purchase_ms=quota.clock(), expire_ms=expire_ms)
+
+
+async def balance(quota: Quota) -> Balance:
+    """The Credits."""
+    subject = Subject(team_id=TEAM, actor_user_id="ann")
+    return (await quota.usage.balance(subject, quota.deadline))[0]
+
+
+async def waiting(quota: Quota) -> set[str]:
+    """The lots that wait, by the store's own list: looking at them lets none in."""
+    team = (await Books.read(quota.executor)).team(TEAM)
+    return {member[14:] for member in team.waiting(team.keys.credits)}
+
+
+async def test_what_waits_is_shown_apart_and_cannot_be_spent(quota: Quota, clock: Clock) -> None:
+    # given a full pool, and a purchase beyond it
+    await fill(quota)
+    assert await buy(quota, "more", 10)
+    # then it is the team's, and not available yet (SEM-53)
+    found = await balance(quota)
+    assert (found.available, found.waiting) == (LOTS_MAX * CREDIT, 10 * CREDIT)
+    lot = (await quota.lots())["more"]
+    assert (lot.waiting, lot.available, lot.grant_ms) == (True, 10 * CREDIT, clock())
+    denied = await quota.denied(LOTS_MAX + 1)
+    assert denied.denial.reason is DenialReason.CREDITS_EXHAUSTED
+    assert denied.denial.obstacles[0].remaining == LOTS_MAX * CREDIT
+
+
+@pytest.mark.parametrize("way", ["spent", "revoked", "over", "held too long", "late"])
+async def test_whatever_closes_a_lot_makes_a_place(quota: Quota, clock: Clock, way: str) -> None:
+    # given a full pool and a lot that waits
+    await fill(quota)
+    await buy(quota, "more", 10)
+    # when one of the others is spent, taken back or over
+    if way == "spent":
+        await quota.commit(await quota.reserve(1))
+    elif way == "revoked":
+        await quota.revoke("lot2")
+    elif way == "over":
+        clock.now_ms = START_MS + DAY
+    else:  # held over its end, and then given back, or not
+        clock.now_ms = START_MS + DAY - MINUTE
+        hold = await quota.reserve(LOTS_MAX)
+        clock.advance(MINUTE)
+        assert await waiting(quota) == {"more"}
+        if way == "late":
+            await quota.refund(hold)
+    # then what waited can be spent
+    reservation = await quota.reserve(10)
+    assert ("more", 7 if way in ("spent", "revoked") else 10) in drawn(reservation)
+    assert await waiting(quota) == set()
+
+
+async def test_a_lot_that_is_wholly_held_keeps_its_place(quota: Quota) -> None:
+    # given a full pool that one hold keeps, and a lot that waits
+    await fill(quota)
+    await buy(quota, "more", 10)
+    hold = await quota.reserve(LOTS_MAX)
+    # then it waits on: the hold may come back
+    denied = await quota.denied(1)
+    assert denied.denial.obstacles[0].remaining == 0
+    assert await waiting(quota) == {"more"}
+    # and enters when the hold has become a charge of a part
+    await quota.commit(hold, 2)
+    assert (await balance(quota)).available == 12 * CREDIT
+
+
+@pytest.mark.parametrize(
+    "who", ["reserve", "check", "commit", "report", "balance", "lots", "grant", "sweeper"]
+)
+async def test_whoever_comes_first_lets_it_in(quota: Quota, who: str) -> None:
+    # given a hold, a lot that waits, and a place that has become free since
+    await fill(quota)
+    await buy(quota, "more", 10)
+    hold = await quota.reserve(1)
+    await quota.revoke("lot3")
+    assert await waiting(quota) == {"more"}
+    # when anybody draws on the pool or looks at it, then it is in, and is drawn on at once
+    match who:
+        case "reserve":
+            assert drawn(await quota.reserve(12))[-1] == ("more", 10)
+        case "check":
+            assert drawn(await quota.reserve(12, check_only=True))[-1] == ("more", 10)
+        case "commit":
+            assert (await quota.commit(hold, 13)).written_off_nanos == 0
+        case "report":
+            assert (await quota.record(12)).committed.written_off_nanos == 0
+        case "balance":
+            found = await balance(quota)
+            assert (found.available, found.waiting) == (12 * CREDIT, 0)
+        case "lots":
+            assert not (await quota.lots())["more"].waiting
+        case "grant":
+            assert await buy(quota, "last")
+            assert await waiting(quota) == {"last"}
+        case "sweeper":
+            await quota.reaper.enter(TEAM, quota.deadline)
+    assert "more" not in await waiting(quota)
+
+
+async def test_they_enter_in_the_order_in_which_they_were_bought(
+    quota: Quota, clock: Clock
+) -> None:
+    # given three that wait, of which the last one bought ends first
+    await fill(quota)
+    for name, days in (("b", 30), ("a", 20), ("c", 10)):
+        clock.advance(MINUTE)
+        await buy(quota, name, 5, START_MS + days * DAY)
+    # when places become free one by one
+    left = []
+    for number in range(3):
+        await quota.revoke(f"lot{number}")
+        await quota.lots()
+        left.append(await waiting(quota))
+    # then the oldest purchase enters first, whatever their ends (SEM-53)
+    assert left == [{"a", "c"}, {"c"}, set()]
+    # and once inside they are drawn on by their ends (SEM-21)
+    assert drawn(await quota.reserve(16)) == [("lot3", 1), ("c", 5), ("a", 5), ("b", 5)]
+
+
+async def test_one_that_ends_while_it_waits_takes_nobodys_place(quota: Quota, clock: Clock) -> None:
+    # given two that wait, of which the older one ends before there is a place
+    await fill(quota)
+    await buy(quota, "short", 5, START_MS + HOUR)
+    clock.advance(MINUTE)
+    await buy(quota, "long", 7)
+    clock.now_ms = START_MS + HOUR
+    found = await balance(quota)
+    assert (found.available, found.waiting) == (LOTS_MAX * CREDIT, 7 * CREDIT)
+    # when there is one place
+    await quota.revoke("lot0")
+    # then the other one has it, and what ended is expired (SEM-22)
+    lots = await quota.lots()
+    assert (lots["short"].expired, lots["short"].waiting) == (5 * CREDIT, False)
+    assert (lots["long"].available, lots["long"].waiting) == (7 * CREDIT, False)
+    assert await waiting(quota) == set()
+
+
+async def test_one_that_is_revoked_while_it_waits_never_enters(quota: Quota) -> None:
+    # given one that waits, and is taken back
+    await fill(quota)
+    await buy(quota, "more", 10)
+    assert await quota.revoke("more")
+    assert (await balance(quota)).waiting == 0
+    # when there is a place, then nothing comes
+    await quota.revoke("lot0")
+    assert (await quota.lots())["more"].revoked == 10 * CREDIT
+    assert (await balance(quota)).available == (LOTS_MAX - 1) * CREDIT
+
+
+async def test_what_nobody_paid_for_is_refused_while_there_are_places(quota: Quota) -> None:
+    # given fewer open lots than may be given away (SEM-24)
+    await quota.team(plan=None)
+    for number in range(UNPAID_LOTS_MAX):
+        await grant(quota, f"gift{number}", purchase_ms=START_MS, expire_ms=None, is_paid=False)
+    # when one more is given, then it is refused, and a purchase is not
+    before = await quota.dump()
+    with pytest.raises(FailedPrecondition) as refused:
+        await grant(quota, "gift", purchase_ms=START_MS, expire_ms=None, is_paid=False)
+    assert refused.value.reason == "TOO_MANY_LOTS"
+    assert await quota.dump() == before
+    assert await buy(quota, "paid")
+    assert await waiting(quota) == set()
+    # and it is taken once one of them is spent
+    await quota.commit(await quota.reserve(2))
+    await grant(quota, "gift", purchase_ms=START_MS, expire_ms=None, is_paid=False)
+
+
+async def test_a_purchase_that_waits_can_be_repeated(quota: Quota) -> None:
+    # given a purchase that waits, reported again by somebody who saw no answer
+    await fill(quota)
+    await buy(quota, "more", 10)
+    before = await quota.dump()
+    assert not await buy(quota, "more", 10)
+    with pytest.raises(Conflict):
+        await buy(quota, "more", 11)
+    assert await quota.dump() == before
+
+
+async def test_of_many_purchases_at_once_each_is_there_once(quota: Quota) -> None:
+    # given twenty purchases at one moment, each reported twice
+    await quota.team(plan=None)
+    names = [f"lot{number:02d}" for number in range(20)] * 2
+    granted = await asyncio.gather(*(buy(quota, name) for name in names))
+    assert sum(granted) == 20
+    found = await balance(quota)
+    assert (found.available, found.waiting) == (LOTS_MAX * CREDIT, 16 * CREDIT)
+    # when they are spent, a few at a time, then all twenty were worth a credit
+    for _ in range(5):
+        await quota.commit(await quota.reserve(LOTS_MAX))
+    assert (await balance(quota)).settled == 20 * CREDIT
+    await quota.denied(1)
+
+
+# Large amounts.
+
+
+def large(nanos: int) -> LotInfo:
+    """A purchase of so much, now."""
+    return LotInfo(
+        origin="top_up", granted=nanos, purchase_ms=START_MS, grant_ms=START_MS, expire_ms=None
+    )
+
+
+async def buy_large(quota: Quota, nanos: int, lot_id: str = "big") -> bool:
+    """Grants it."""
+    return await quota.control.grant_lot(TEAM, Payer.CREDITS, lot_id, large(nanos), quota.deadline)
+
+
+async def test_an_amount_above_2_to_the_53_can_be_spent_to_the_last_nano(quota: Quota) -> None:
+    # given more nanos than a double can count (SEM-3, L2, L6)
+    await quota.team(plan=None)
+    total = 2 * LOT_NANOS_MAX + 3 * CREDIT + 1
+    assert total > AMOUNT_MAX
+    assert await buy_large(quota, total)
+    # then it comes as several lots, and the balance is exact
+    lots = {name: lot.granted for name, lot in (await quota.lots()).items()}
+    assert lots == {"big": LOT_NANOS_MAX, "big.2": LOT_NANOS_MAX, "big.3": 3 * CREDIT + 1}
+    assert (await balance(quota)).available == total
+    # when it is spent, by holds that go over two of them
+    most = LOT_NANOS_MAX // CREDIT
+    for tokens in (most - 1, most, 3):
+        await quota.commit(await quota.reserve(tokens))
+    assert (await balance(quota)).available == CREDIT + 1
+    # then the last of it pays as well, to the last nano
+    recorded = await quota.record(2)
+    assert recorded.committed.written_off_nanos == CREDIT - 1
+    found = await balance(quota)
+    assert (found.available, found.settled) == (0, total)
+
+
+async def test_the_parts_of_one_purchase_may_wait(quota: Quota) -> None:
+    # given a pool with two places, and a purchase that needs four
+    await quota.team(plan=None)
+    for name in ("lot0", "lot1"):
+        await buy(quota, name, expire_ms=START_MS + DAY)
+    total = 3 * LOT_NANOS_MAX + CREDIT
+    assert await buy_large(quota, total)
+    assert await waiting(quota) == {"big.3", "big.4"}
+    found = await balance(quota)
+    assert found.available == 2 * LOT_NANOS_MAX + 2 * CREDIT
+    assert found.waiting == LOT_NANOS_MAX + CREDIT
+    # when others are spent, then the rest enters
+    await quota.commit(await quota.reserve(2))
+    assert (await balance(quota)).available == total
+    assert await waiting(quota) == set()
+
+
+@pytest.mark.parametrize("other", [1, LOT_NANOS_MAX, LOT_NANOS_MAX + 2, 2 * LOT_NANOS_MAX + 1])
+async def test_another_amount_under_a_known_name_is_a_conflict(quota: Quota, other: int) -> None:
+    # given a purchase that came as two lots
+    await quota.team(plan=None)
+    await buy_large(quota, LOT_NANOS_MAX + 1)
+    before = await quota.dump()
+    # then the same again is a replay, and any other amount is not, whatever its parts
+    assert not await buy_large(quota, LOT_NANOS_MAX + 1)
+    with pytest.raises(Conflict):
+        await buy_large(quota, other)
+    assert await quota.dump() == before
+
+
+@pytest.mark.parametrize("lot_id", ["big.2", "a.b.17", "x" * 47])
+async def test_no_lot_can_be_taken_for_a_part_of_another(quota: Quota, lot_id: str) -> None:
+    await quota.team(plan=None)
+    with pytest.raises(ValueError, match="46 characters, and no number behind a dot"):
+        await buy_large(quota, CREDIT, lot_id)
+    assert await buy_large(quota, CREDIT, lot_id[:46] + "." if len(lot_id) < 46 else lot_id[:46])
