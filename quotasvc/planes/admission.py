@@ -29,9 +29,9 @@ from quotasvc.planes.settlement import committed, not_found, verify
 from quotasvc.planes.switches import Switches
 from quotasvc.store.answer import Answer
 from quotasvc.store.call import Naming
+from quotasvc.store.code import Code
 from quotasvc.store.decision import DecisionStore
 from quotasvc.store.field import Field
-from quotasvc.store.table import Code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,8 @@ from quotasvc.planes.limits import limit_statuses
 from quotasvc.planes.switches import Switches
 from quotasvc.store.answer import RENEWAL, Answer
 from quotasvc.store.call import Naming
+from quotasvc.store.code import Code
 from quotasvc.store.decision import DecisionStore
-from quotasvc.store.table import Code
 
 STEPS_MAX = 8
 """Moments that are tried before a denial names none."""

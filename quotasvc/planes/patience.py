@@ -5,7 +5,7 @@ from __future__ import annotations
 from quotasvc.domain.faults import Corrupt, Unavailable
 from quotasvc.planes.reaper import Reaper, clock_skew
 from quotasvc.store.answer import Answer
-from quotasvc.store.table import Code
+from quotasvc.store.code import Code
 
 RECOMPILES_MAX = 3
 """For a stale team version or a calendar boundary, then UNAVAILABLE (SEM-16)."""

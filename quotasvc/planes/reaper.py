@@ -19,8 +19,8 @@ from quotasvc.domain.secret import Secrets
 from quotasvc.planes.catalogs import Catalogs
 from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.call import Bounds, Target
+from quotasvc.store.code import Code
 from quotasvc.store.decision import MARK_PREFIX, DecisionStore
-from quotasvc.store.table import Code
 
 BOOKINGS_MAX = 10
 """Batches of ended lots that one round books."""

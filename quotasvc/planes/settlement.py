@@ -20,10 +20,10 @@ from quotasvc.planes.patience import Patience
 from quotasvc.planes.reaper import Reaper
 from quotasvc.store.answer import Answer
 from quotasvc.store.call import Bounds, Return, Settlement, Target
+from quotasvc.store.code import Code, RefundKind
 from quotasvc.store.decision import DecisionStore
 from quotasvc.store.field import Field
 from quotasvc.store.record import Record
-from quotasvc.store.table import Code, RefundKind
 
 
 def verify(reservation_id: str, secrets: Secrets) -> ReservationId:

@@ -19,7 +19,7 @@ from quotasvc.planes.patience import Patience
 from quotasvc.planes.reaper import Reaper
 from quotasvc.store.answer import Answer
 from quotasvc.store.call import Bounds
-from quotasvc.store.table import Code
+from quotasvc.store.code import Code
 from quotasvc.store.team import TeamDirectory
 from quotasvc.store.usage import Bars, UsageStore
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from quotasvc.domain.faults import Corrupt
+from quotasvc.store.code import Code
 from quotasvc.store.record import Record
 from quotasvc.store.resp import Reply
-from quotasvc.store.table import Code
 
 LEVEL_NUMBERS = 5
 RENEWAL = -2

@@ -9,8 +9,8 @@ from quotasvc.domain.gate import Gate
 from quotasvc.domain.order import WindowTerm, instance_bounds
 from quotasvc.domain.reservation import shorten
 from quotasvc.domain.unit import COST
+from quotasvc.store.code import RefundKind
 from quotasvc.store.limits import limit_numbers
-from quotasvc.store.table import RefundKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from quotasvc.domain.unit import COST
 from quotasvc.store import keys, table
 from quotasvc.store.answer import Answer, decode
 from quotasvc.store.call import Bounds, Naming, Return, Settlement, Target
+from quotasvc.store.code import ModeCode, StraddleCode
 from quotasvc.store.executor import Executor
 from quotasvc.store.keys import PoolKeys, TeamKeys
 from quotasvc.store.limits import limit_keys, limit_numbers
 from quotasvc.store.resp import Word
-from quotasvc.store.table import ModeCode, StraddleCode
 
 MARK_PREFIX = "mark."
 """Tells marks from reservation ids in a list of purges."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from quotasvc.domain.catalog import Allowance, WindowKind
 from quotasvc.domain.gate import RATE_MS, RATE_SLICE_MS, Gate, GateKind
 from quotasvc.domain.order import WindowTerm
+from quotasvc.store.code import KindCode
 from quotasvc.store.keys import TeamKeys
-from quotasvc.store.table import KindCode
 
 _KIND = {
     WindowKind.SLIDING: KindCode.SLIDING.value,

@@ -6,7 +6,6 @@ What stands here is what Lua reads by name; nothing is typed twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
 
 from quotasvc.domain.lot import LOTS_MAX, UNPAID_LOTS_MAX
 from quotasvc.domain.reservation import (
@@ -19,6 +18,7 @@ from quotasvc.domain.reservation import (
     State,
 )
 from quotasvc.domain.unit import AMOUNT_MAX
+from quotasvc.store.code import Code, KindCode, ModeCode, RefundKind, StraddleCode
 from quotasvc.store.declaration import Arg, Constants, Script
 from quotasvc.store.field import Field
 
@@ -37,76 +37,6 @@ BATCH = 100
 
 TEXT_BYTES_MAX = 60
 """Of a value in a HASH that shall stay compact; the server's bound is 64."""
-
-
-class Code(IntEnum):
-    """The first number of every reply. Append only: old scripts keep answering with theirs."""
-
-    GRANTED = 1
-    SHORT = 2
-    REPLAYED = 3
-    CONFLICT = 4
-    STALE = 5
-    BOUNDARY = 6
-    REAP = 7
-    SKEWED = 8
-    COMMITTED = 9
-    SETTLED = 10
-    REFUNDED = 11
-    EXCEEDS = 12
-    UNKNOWN = 13
-    EXPIRED = 14
-    TOO_EARLY = 15
-    PURGED = 16
-    TOO_MANY = 17
-    FOUND = 18
-    ENTER = 19
-    EXTENDED = 20
-    TOO_LATE = 21
-    RECORDED = 22
-    EXISTS = 23
-    TAKEN = 24
-    BOOKED = 25
-    RELEASED = 26
-    CHARGED = 27
-    UNCHARGED = 28
-    COUNTED = 29
-    PRICE = 30
-
-
-class KindCode(IntEnum):
-    """Window kinds as Lua knows them."""
-
-    SLIDING = 1
-    ALIGNED = 2
-    FIRST_USE = 3
-    CYCLE = 4
-    SLOTS = 5
-
-
-class StraddleCode(IntEnum):
-    """Straddles as Lua knows them."""
-
-    STRICT = 1
-    SPLIT = 2
-    ABSORB = 3
-
-
-class ModeCode(IntEnum):
-    """How a decision is meant: to hold, to look, or to imagine another moment or plan."""
-
-    NORMAL = 1
-    CHECK_ONLY = 2
-    WHAT_IF = 3
-
-
-class RefundKind(IntEnum):
-    """Scopes of a refund as Lua knows them."""
-
-    ALL = 1
-    USAGE = 2
-    AMOUNT = 3
-
 
 CONSTANTS: Mapping[str, Constants] = {
     "OUTCOME": Code,

@@ -14,10 +14,10 @@ from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.store import keys, table
 from quotasvc.store.answer import Level, code_of, decode_levels
 from quotasvc.store.call import Bounds
+from quotasvc.store.code import Code
 from quotasvc.store.executor import Executor
 from quotasvc.store.limits import limit_numbers
 from quotasvc.store.resp import Reply
-from quotasvc.store.table import Code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ partition of a team; here they are found by their endings.
 - `holds:<team>`, `purge:<team>`: ZSETs of reservation ids, of live holds by expiry and of all
   other records by the time at which they may go.
 - `res:<digest>`: HASH, one record under short names (`WORDS`); `state` is 1 held, 2 committed, 3
-  released, 4 expired. An id may lie in two fields; `refund_seq` is that of the first refund.
+  released, 4 expired. Of the reservation id `r1.<team>.<body>.<digest>.<seal>` it keeps body and
+  seal, perhaps in two fields; `refund_seq` is that of the first refund.
 - `win:<team>:<seat>:<allowance>:<unit>:<kind>:<length>:<anchor>`: HASH with `total` (which
   includes `held`), `held`, `oldest`, and in sliding windows the slices by number.
 - `credits:<team>:…`, `wallet:<team>:…`: `order` is a ZSET of "<purchased>:<lot>" by expiry, of lots
@@ -185,12 +186,25 @@ class Store:
             )
 
     def _records(self, prefix: str, team: str) -> Iterator[tuple[str, dict[str, str]]]:
-        """A reservation id names its team after its version."""
+        """Those that this team lists, and those that no team of the partition does."""
+        owners = self.owners(prefix)
         for key in self.keys(f"{prefix}res:*"):
+            digest = key.removeprefix(f"{prefix}res:")
+            if owners.get(digest, team) != team:
+                continue
             facts = self.hash(key)
-            name = facts["i"] + facts.get("j", "")
-            if name.split(".")[1] == team:
-                yield name, {word: facts[short] for short, word in WORDS.items() if short in facts}
+            body, _, seal = (facts["i"] + facts.get("j", "")).rpartition(".")
+            name = f"r1.{team}.{body}.{digest}.{seal}"
+            yield name, {word: facts[short] for short, word in WORDS.items() if short in facts}
+
+    def owners(self, prefix: str) -> dict[str, str]:
+        """The team by the digest of a record, by the lists of a partition's teams."""
+        return {
+            name.split(".")[-2]: key.removeprefix(f"{prefix}{kind}:")
+            for kind in ("holds", "purge")
+            for key in self.keys(f"{prefix}{kind}:*")
+            for name in self.scores(key)
+        }
 
     def _ledger(self, prefix: str, team: str) -> Iterator[Entry]:
         for _, flat in self("XRANGE", f"{prefix}ledger", "-", "+"):

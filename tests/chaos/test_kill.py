@@ -56,8 +56,8 @@ def _drop_an_entry(store: Store, prefix: str) -> None:
 
 
 def _drop_a_record(store: Store, prefix: str) -> None:
-    records = store.keys(f"{prefix}res:*")
-    store("DEL", next(key for key in records if store.hash(key)["i"].split(".")[1] == "red"))
+    owners = store.owners(prefix)
+    store("DEL", f"{prefix}res:{next(key for key, team in owners.items() if team == 'red')}")
 
 
 def _count_twice(store: Store, prefix: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotasvc.store.table import StraddleCode
+from quotasvc.store.code import StraddleCode
 from tests.support.lua import LuaModules
 
 _LUA = LuaModules()

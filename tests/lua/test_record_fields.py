@@ -9,11 +9,12 @@ import pytest
 
 from quotasvc.domain.reservation import State
 from quotasvc.domain.unit import AMOUNT_MAX
+from quotasvc.store.code import KindCode
 from quotasvc.store.field import Field
-from quotasvc.store.table import GATE, TEXT_BYTES_MAX, KindCode
+from quotasvc.store.table import GATE, TEXT_BYTES_MAX
 from tests.support.lua import LuaFailed, LuaModules
 
-ID = "r1.acme." + "x" * TEXT_BYTES_MAX
+ID = "s1.2." + "x" * TEXT_BYTES_MAX
 NOW_MS, SEQ = 5_000, 7
 KEY = "record"
 
@@ -46,7 +47,7 @@ def admission(lua: LuaModules, args: Mapping[str, object], *rest: object) -> dic
     """The fields of a new record."""
     said = {
         "content": "digest",
-        "reservation_id": ID,
+        "short_id": ID,
         "cost": 0,
         "pool": 0,
         "usage": "",
@@ -61,7 +62,7 @@ def test_an_admission_says_what_was_decided_and_where_its_legs_lie(lua: LuaModul
     # given a plan leg in two windows, two lots, and a row that counts requests and tokens
     limits = [
         window(GATE, 11, need=1),
-        window(GATE + 1, 12, need=500),
+        window(GATE + 1, 12, need=500, slice_ms=1_000),
         window(GATE + 2, 0, need=1, kind=KindCode.SLOTS),
         window(0, 13),
         window(2, 14),
@@ -72,7 +73,7 @@ def test_an_admission_says_what_was_decided_and_where_its_legs_lie(lua: LuaModul
     ]
     args = {"cost": 100, "pool": 2, "usage": "1.700", "tokens": 500}
     # then each has its field: of a rate limit only tokens are ever moved again (SEM-19)
-    assert admission(lua, args, limits, 65, 65, legs) == {
+    assert admission(lua, args, limits, 65, 650, legs) == {
         Field.ID: ID[:TEXT_BYTES_MAX],
         Field.ID_END: ID[TEXT_BYTES_MAX:],
         Field.CONTENT: "digest",
@@ -82,7 +83,7 @@ def test_an_admission_says_what_was_decided_and_where_its_legs_lie(lua: LuaModul
         Field.COST: 100,
         Field.POOL: 2,
         Field.PLAN: 65,
-        Field.PLAN_NANOS: 65,
+        Field.PLAN_NANOS: 650,
         Field.LOTS: 2,
         Field.USAGE: "1.700",
         Field.TOKENS: 500,
@@ -97,12 +98,22 @@ def test_an_admission_says_what_was_decided_and_where_its_legs_lie(lua: LuaModul
     }
 
 
+def test_the_price_of_a_plan_leg_at_cost_goes_without_saying(lua: LuaModules) -> None:
+    assert Field.PLAN_NANOS not in admission(lua, {"cost": 65}, [window(0, 13)], 65, 65, [])
+
+
 def test_an_admission_of_nothing_keeps_no_zeros(lua: LuaModules) -> None:
     # given zero-cost usage, beside windows that it does not concern (SEM-46)
     found = admission(lua, {}, [window(GATE, 11, need=1), window(0, 13)], 0, 0, [])
     assert set(found) == {
         *(Field.ID, Field.ID_END, Field.CONTENT, Field.STATE, Field.ADMIT, Field.SEQ),
     }
+
+
+def test_tokens_in_the_slice_of_the_admission_leave_no_slot(lua: LuaModules) -> None:
+    # the time of the admission says where they lie
+    limits = [window(GATE + 1, NOW_MS // 1_000, need=500, slice_ms=1_000)]
+    assert f"{Field.SLOT}{GATE + 1}" not in admission(lua, {"tokens": 500}, limits, 0, 0, [])
 
 
 def test_a_token_limit_that_was_not_looked_at_leaves_no_slot(lua: LuaModules) -> None:
@@ -152,12 +163,12 @@ def commitment(
 
 
 def test_a_commit_says_what_was_charged(lua: LuaModules) -> None:
-    # given a hold that is charged beyond itself, from one lot more, by other rates
+    # given a hold of counted units that is charged beyond itself, from one lot more and one less
     legs = [
-        {"is_recorded": True, "member": "m1", "expire_ms": 9_000, "held": 30, "charged": 30},
+        {"is_recorded": True, "member": "m1", "expire_ms": 9_000, "held": 30, "charged": 29},
         {"member": "m2", "expire_ms": 0, "held": 0, "charged": 5},
     ]
-    share = {"plan_kept": 60, "plan_over": 4, "plan_nanos": 64}
+    share = {"plan_kept": 60, "plan_over": 4, "plan_nanos": 640}
     args = {"outcome": 1, "rates": 6, "usage": "1.900"}
     found = commitment(lua, HELD, args, share, legs=legs, actual=110, written_off=11)
     # then every part of it has its field, and what is known of the hold stays as it is
@@ -173,13 +184,21 @@ def test_a_commit_says_what_was_charged(lua: LuaModules) -> None:
         Field.KEEP: 60,
         Field.OVER: 4,
         f"{Field.OVER_SLOT}0": 13,
-        Field.PLAN_PAID: 64,
+        Field.PLAN_PAID: 640,
         Field.COMMIT_SEQ: SEQ,
         Field.LOTS: 2,
-        f"{Field.LOT_CHARGED}1": 30,
+        f"{Field.LOT_CHARGED}1": 29,
         f"{Field.LOT}2": "m2",
         f"{Field.LOT_CHARGED}2": 5,
     }
+
+
+def test_a_charge_as_held_goes_without_saying(lua: LuaModules) -> None:
+    # given a plan leg at cost, and a lot that is charged what was held of it
+    legs = [{"is_recorded": True, "member": "m1", "expire_ms": 9_000, "held": 30, "charged": 30}]
+    share = {"plan_kept": 60, "plan_over": 4, "plan_nanos": 64}
+    found = commitment(lua, HELD, {}, share, legs=legs, actual=94)
+    assert found.keys().isdisjoint({Field.PLAN_PAID, f"{Field.LOT_CHARGED}1"})
 
 
 @pytest.mark.parametrize(("as_reserved", "usage"), [(1, None), (0, "")])
@@ -309,7 +328,9 @@ def test_legs_are_read_as_they_were_put(lua: LuaModules) -> None:
     for i, leg in enumerate(legs, start=1):
         lua.call(leg_list.put, flat, None, i, leg)
     found = lua.call(leg_list.of, read(lua, HELD | named(flat) | {Field.LOTS: 3}))
-    assert [dict(leg) for leg in found.values()] == [leg | {"is_recorded": True} for leg in legs]
+    assert [dict(leg) for leg in found.values()] == [
+        leg | {"is_recorded": True, "recorded": leg["held"]} for leg in legs
+    ]
 
 
 @pytest.mark.parametrize(

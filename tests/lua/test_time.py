@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from quotasvc.domain.unit import AMOUNT_MAX
-from quotasvc.store.table import SKEW_MS_MAX, Code
+from quotasvc.store.code import Code
+from quotasvc.store.table import SKEW_MS_MAX
 from tests.support.lua import LuaFailed, LuaModules
 
 NOW_MS = 1_000_000

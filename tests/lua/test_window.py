@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotasvc.domain.unit import AMOUNT_MAX
-from quotasvc.store.table import RING, KindCode
+from quotasvc.store.code import KindCode
+from quotasvc.store.table import RING
 from tests.support.lua import LuaFailed, LuaModules
 
 SLICE_MS, LENGTH_MS = 10, 95  # a length that is no multiple of its slice

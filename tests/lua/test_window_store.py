@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from quotasvc.domain.unit import AMOUNT_MAX
-from quotasvc.store.table import RING, KindCode
+from quotasvc.store.code import KindCode
+from quotasvc.store.table import RING
 from tests.support.lua import LuaFailed, LuaModules
 
 KEY = "win"

@@ -22,7 +22,6 @@ from tests.model.policy import (
 )
 
 ALL = AMOUNT_MAX
-LOTS_MAX = 1_000  # L1: open lots of a pool
 
 
 def charge_actual(state: TeamState, r: Reservation, units: int, cost: int, at_ms: int) -> bool:
@@ -148,7 +147,7 @@ def promote(state: TeamState, at_ms: int) -> None:
     """L1, SEM-53: waiting lots enter while there is a place, oldest grant first; those whose time
     is over are booked on the way.
     """
-    places = LOTS_MAX - sum(lot.is_open(at_ms) for lot in state.lots.values())
+    places = state.lots_max - sum(lot.is_open(at_ms) for lot in state.lots.values())
     waiting = [lot for lot in state.lots.values() if lot.waiting]
     if places <= 0 or not waiting:
         return

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.model import charge
 from tests.model.book import Handle, Lot, TeamState
 from tests.model.charge import promote
 from tests.model.decision import Limit, applying, plan_limit
@@ -24,7 +23,6 @@ from tests.model.policy import (
 )
 from tests.model.settlement import Settlement, answers, reap_due, reservation_wire
 
-GIFTS_MAX = 900  # L1: open lots beyond which nothing is given away
 LOT_MAX = 9_000_000_000_000_000  # L2
 EXPIRIES_MAX = 100  # L3: lots in one entry
 
@@ -135,7 +133,8 @@ class Console(Settlement):
     def put_team(self, now_ms: int, team: Team) -> Answer:
         """A new version of the document."""
         state = self.teams.setdefault(team.team_id, TeamState(team))
-        state.team, state.grace_ms = team, self.policy.renewal_grace_ms
+        state.team = team
+        state.apply(self.policy)
         state.wrote(state.now(now_ms), entry=True)
         return wire(seq=state.seq)
 
@@ -143,7 +142,7 @@ class Console(Settlement):
         """Another catalog version; reservations keep the one that made them (SEM-32)."""
         self.policy = policy
         for state in self.teams.values():
-            state.grace_ms = policy.renewal_grace_ms
+            state.apply(policy)
 
     def set_peak_mode(self, mode: str | None) -> None:
         """J4: auto, on, off; None is what the catalog says."""
@@ -181,13 +180,13 @@ class Console(Settlement):
         if expires_ms is None and not never_expires:
             expires_ms = bought_ms + self.policy.validity_ms
         promote(state, at_ms)
-        if not paid and self._open_lots(state, at_ms) >= GIFTS_MAX:
+        if not paid and self._open_lots(state, at_ms) >= self.policy.gifts_max:
             raise Fault("FAILED_PRECONDITION/TOO_MANY_LOTS")
         ids = []
         for name, part in parts_of(lot_id, nanos):
             origin = "top_up" if paid else "grant"
             lot = Lot(name, origin, part, bought_ms, at_ms, expires_ms, part)
-            lot.waiting = self._open_lots(state, at_ms) >= charge.LOTS_MAX
+            lot.waiting = self._open_lots(state, at_ms) >= state.lots_max
             state.lots[name] = lot
             ids.append(name)
         state.wrote(at_ms, entry=True)

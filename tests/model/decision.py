@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from tests.model.book import Counter, TeamState
+from tests.model.book import TeamState
+from tests.model.counter import Counter
 from tests.model.policy import (
     AMOUNT_MAX,
     MINUTE,

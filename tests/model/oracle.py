@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from tests.model.book import (
     HOLD_MS_MAX,
-    Admission,
     Content,
     Handle,
     Leg,
@@ -25,6 +24,7 @@ from tests.model.book import (
 )
 from tests.model.charge import promote
 from tests.model.console import Console
+from tests.model.counter import Admission
 from tests.model.decision import Look, Payment, Request
 from tests.model.denial import ACCESS_OFF, Denial, remedies
 from tests.model.policy import (

@@ -13,17 +13,17 @@ from typing import Any
 
 from quotasvc.domain.catalog import Catalog, PeakMode
 from quotasvc.domain.faults import FailedPrecondition
-from quotasvc.domain.team import KeyState, Role, Team
+from quotasvc.domain.team import Team
 from quotasvc.v1 import common_pb2, decision_pb2, usage_pb2
-from tests.model import charge, console
-from tests.model import policy as model
 from tests.model.book import Handle, Reservation
 from tests.model.console import invariants
 from tests.model.oracle import Oracle
-from tests.model.service import LOTS_MAX, UNPAID_LOTS_MAX, Answer, Service
+from tests.model.service import Answer, Service
 from tests.model.tally import Tally
-from tests.model.world import CATALOGS, START_MS, to_oracle
+from tests.model.translation import to_oracle, to_oracle_team
+from tests.model.world import CATALOGS, START_MS
 from tests.support import conservation
+from tests.support.clock import HOUR
 from tests.support.quota import TEAM
 
 UNCOMPARED = ("catalog_version",)
@@ -40,7 +40,6 @@ class Player:
 
     async def begin(self) -> None:
         """An empty store and an oracle that knows nothing."""
-        charge.LOTS_MAX, console.GIFTS_MAX = LOTS_MAX, UNPAID_LOTS_MAX
         self.oracle = Oracle(to_oracle(CATALOGS[0]))
         self.policy = CATALOGS[0]
         self.ids: dict[Handle, str] = {}
@@ -128,7 +127,7 @@ class Player:
         """CheckAndReserve."""
         self.tell(f"ask {dict(asked)}")
         real = await self.service.call("CheckAndReserve", _ask_pb(asked), replica)
-        said = self.oracle.check_and_reserve(self.now_ms, **_for_oracle(asked))
+        said = self.oracle.check_and_reserve(self.now_ms, **asked)
         self._learn(asked, real, said)
         self.compare("CheckAndReserve", real, said)
 
@@ -151,7 +150,7 @@ class Player:
             key=lambda pair: (pair[1].get("decision") != "ALLOW", pair[1].get("seq", 0)),
         )
         for one, real in pairs:
-            said = self.oracle.check_and_reserve(self.now_ms, **_for_oracle(one))
+            said = self.oracle.check_and_reserve(self.now_ms, **one)
             self._learn(one, real, said)
             self.compare("CheckAndReserve", real, said)
 
@@ -181,7 +180,7 @@ class Player:
         real = await self.service.call("RecordUsage", message)
         for name in UNCOMPARED:
             real.pop(name, None)
-        words = {k: v for k, v in _for_oracle(asked).items() if k not in ("hold_ms", "mode")}
+        words = {k: v for k, v in asked.items() if k not in ("hold_ms", "mode")}
         reservation_id = (TEAM, "forged", 0) if isinstance(old, str) else old
         said = self.oracle.record_usage(self.now_ms, **words, reservation_id=reservation_id)
         said = {name: value for name, value in said.items() if name not in UNCOMPARED}
@@ -261,12 +260,12 @@ class Player:
         """Another version of the document."""
         self.tell(f"put_team {team}")
         await self.service.put_team(team)
-        self.oracle.put_team(self.now_ms, _to_oracle_team(team))
+        self.oracle.put_team(self.now_ms, to_oracle_team(team))
 
-    async def grant(self, lot_id: str, nanos: int, days: int | None, *, is_paid: bool) -> None:
+    async def grant(self, lot_id: str, nanos: int, hours: int | None, *, is_paid: bool) -> None:
         """A lot, bought now."""
         now_ms = self.oracle.teams[TEAM].now(self.now_ms)
-        expire_ms = None if days is None else now_ms + days * model.DAY // 24
+        expire_ms = None if hours is None else now_ms + hours * HOUR
         self.tell(f"grant {lot_id} {nanos} {expire_ms} {is_paid}")
         real = {}
         try:
@@ -275,7 +274,7 @@ class Player:
             real = {"fault": f"FAILED_PRECONDITION/{fault.reason}"}
         words = (self.now_ms, TEAM, "CREDITS", lot_id, nanos)
         said = self.oracle.grant(
-            *words, paid=is_paid, expires_ms=expire_ms, never_expires=days is None
+            *words, paid=is_paid, expires_ms=expire_ms, never_expires=hours is None
         )
         self.compare("grant", real, {k: v for k, v in said.items() if k == "fault"})
         if not real:
@@ -353,50 +352,3 @@ def _ask_pb(asked: Mapping[str, Any]) -> decision_pb2.CheckAndReserveRequest:
     if asked["hold_ms"] is not None:
         message.hold_duration.FromMilliseconds(asked["hold_ms"])
     return message
-
-
-def _for_oracle(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(asked)
-
-
-def _to_oracle_team(team: Team) -> model.Team:
-    roles = {Role.OWNER: "owner", Role.ADMIN: "admin", Role.READER: "reader"}
-    states = {
-        KeyState.ACTIVE: "active",
-        KeyState.DISABLED: "disabled",
-        KeyState.DELETED: "deleted",
-    }
-    return model.Team(
-        team_id=team.team_id,
-        members=tuple(
-            model.Member(
-                user_id=m.user_id,
-                role=roles[m.role],
-                credits_access=m.credits_access,
-                removed_ms=m.removed_ms,
-            )
-            for m in team.members
-        ),
-        seats=tuple(
-            model.Seat(
-                seat_id=s.seat_id,
-                plan_id=s.plan_id,
-                purchased_ms=s.purchased_ms,
-                user_id=s.user_id,
-                cycle_start_ms=s.cycle_start_ms,
-                paid_until_ms=s.paid_until_ms,
-                renews=s.renews,
-            )
-            for s in team.seats
-        ),
-        keys=tuple(
-            model.Key(
-                key_id=k.key_id,
-                user_id=k.user_id,
-                kind=k.kind.value,
-                state=states[k.state],
-                ended_ms=k.ended_ms,
-            )
-            for k in team.keys
-        ),
-    )

@@ -193,6 +193,8 @@ class Policy(Value):
     peak: Peak = Peak()
     renewal_grace_ms: int = DAY
     validity_ms: int = 365 * DAY  # of a top-up (SEM-22)
+    lots_max: int = 1_000  # L1: open lots of a pool
+    gifts_max: int = 900  # L1: open lots beyond which nothing is given away
 
 
 # The team document.

@@ -11,14 +11,12 @@ import os
 import random
 import signal
 import time
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no py.typed
 
 from quotasvc.api.call import Call
 from quotasvc.api.decision import DecisionApi
@@ -28,37 +26,22 @@ from quotasvc.api.usage import UsageApi
 from quotasvc.domain.catalog import Catalog, PeakMode
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.team import Team
-from quotasvc.store.declaration import Build, Script
 from quotasvc.store.embedded import EmbeddedStore
 from quotasvc.store.executor import Executor
-from quotasvc.store.scripts import ScriptSet, StitchedScript, load_scripts
-from quotasvc.store.table import SCRIPTS
+from quotasvc.store.scripts import ScriptSet
 from quotasvc.store.usage import LotInfo
 from quotasvc.telemetry import Telemetry
 from quotasvc.v1 import decision_pb2, usage_pb2
+from tests.model.world import LOTS_MAX, UNPAID_LOTS_MAX
 from tests.support.clock import Clock
+from tests.support.lots import scripts_of_small_pools
 from tests.support.quota import TEAM, Quota
 
 Answer = dict[str, Any]
 
-LOTS_MAX, UNPAID_LOTS_MAX = 8, 6
-"""Open lots of a pool here, so that lots wait often; the scripts are told so."""
-
 CALL_S_MAX = 20.0
 
 _TIME, _DURATION = "google.protobuf.Timestamp", "google.protobuf.Duration"
-
-
-def _small(script: Script) -> Script:
-    """The same script with a pool of few lots."""
-    bounds = script.constants["BOUND"]
-    assert isinstance(bounds, Mapping)
-    small = {**bounds, "lots": LOTS_MAX, "unpaid_lots": UNPAID_LOTS_MAX}
-    return replace(script, constants={**script.constants, "BOUND": small})
-
-
-def _stitched() -> tuple[StitchedScript, ...]:
-    return tuple(load_scripts([_small(s) for s in SCRIPTS], build=Build.TEST, clock_ms=lambda: 0))
 
 
 class Service:
@@ -68,7 +51,7 @@ class Service:
         self.clock = Clock()
         self._catalogs = {made.version: made for made in catalogs}
         self._store = EmbeddedStore(folder)
-        self._stitched = _stitched()
+        self._stitched = scripts_of_small_pools(LOTS_MAX, UNPAID_LOTS_MAX)
         self.quotas: list[Quota] = []
         self._tables: list[MethodTable] = []
         self._executors: list[Executor] = []

@@ -9,8 +9,8 @@ import pytest
 from tests.model.run import play
 from tests.model.tally import EXPECTED, Tally
 
-EXAMPLES, STEPS = 25, 45
-"""Some 3,000 answers in each of the rounds below, in about 10 s."""
+EXAMPLES, STEPS = 60, 45
+"""Histories of each round, and steps of each: how many answers they make is chance."""
 
 
 @pytest.mark.parametrize("seed", [7, 2026])

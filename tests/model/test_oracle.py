@@ -387,13 +387,13 @@ def test_a_clock_that_steps_back_a_little_stands_still() -> None:
     assert world.ask(1)["expire_time"] == world.now_ms + 10 * MINUTE
 
 
-def test_usage_of_a_clock_far_ahead_becomes_current_with_the_next_write() -> None:
+def test_usage_beside_that_of_a_clock_far_ahead_leaves_together_with_it() -> None:
     # given 60 used an hour ahead, and the clock put right (W2)
     world = World(plan(FIVE_HOURS), access=False)
     world.now_ms += HOUR
     world.use(60)
     world.now_ms -= HOUR
     assert world.window() == (60, 0)
-    # when more is used, then all of it leaves together, five hours from now
+    # when more is used, then it lies with what counts as current (SEM-37), and leaves with it
     world.use(40)
-    passes_exactly_at(world, LEAVES, 100)
+    passes_exactly_at(world, LEAVES + HOUR, 100)

@@ -1,7 +1,7 @@
-"""The world that the model test plays in: three versions of one small policy, and its converter.
+"""The world that the model test plays in: three versions of one small policy.
 
 Everything that the semantics knows is in it, with numbers so small that limits are met often:
-1 output token of text/a costs 1 credit. The oracle gets the same policy as values of its own.
+1 output token of text/a costs 1 credit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from quotasvc.domain import catalog as real
 from quotasvc.domain.catalog import (
     AlignedPeriod,
     Catalog,
@@ -24,12 +23,14 @@ from quotasvc.domain.catalog import (
     WindowKind,
 )
 from quotasvc.domain.unit import COST
-from tests.model import policy as oracle
 from tests.support.catalogs import CREDIT, allowance, catalog, plan, price, resource
 from tests.support.clock import DAY, HOUR, MINUTE
 
 START_MS = 1_793_862_000_000
 """2026-11-05 07:00 UTC, a Thursday, half an hour before peak hours begin."""
+
+LOTS_MAX, UNPAID_LOTS_MAX = 8, 6
+"""Open lots of a pool here, so that lots wait often; the scripts are told so."""
 
 PRICE_CHANGE_MS = START_MS + 9 * HOUR
 
@@ -283,94 +284,3 @@ def _other(made: Catalog) -> Catalog:
 
 
 CATALOGS = (_first(), _tighter(_first()), _other(_first()))
-
-
-def to_oracle(made: Catalog) -> oracle.Policy:
-    """The same policy as the oracle's values: a plain copy, enums as their texts."""
-    return oracle.Policy(
-        version=made.version,
-        currency=made.currency,
-        resources={name: _resource(r) for name, r in made.resources.items()},
-        plans={name: _plan(p) for name, p in made.plans.items()},
-        rate_limits=tuple(_rate(row) for row in made.rate_limits),
-        peak=oracle.Peak(
-            weekdays=made.peak.weekdays,
-            from_minute=made.peak.from_minute,
-            until_minute=made.peak.until_minute,
-            zone=made.peak.zone,
-            mode=made.peak.mode.value,
-        ),
-        renewal_grace_ms=made.team_rules.renewal_grace_ms,
-        validity_ms=made.credits.validity_ms,
-    )
-
-
-def _resource(made: real.Resource) -> oracle.Resource:
-    return oracle.Resource(
-        resource_id=made.resource_id,
-        measures=made.measures,
-        rows=tuple(
-            oracle.PriceRow(
-                per=row.per,
-                nanos=dict(row.nanos),
-                attributes=row.attributes,
-                prompt_tokens_min=row.prompt_tokens_min,
-                prompt_tokens_max=row.prompt_tokens_max,
-                from_ms=row.from_ms,
-                until_ms=row.until_ms,
-                multiplier=row.multiplier,
-            )
-            for row in made.rows
-        ),
-        estimate_default=dict(made.estimate_default),
-        estimate_min=dict(made.estimate_min),
-        covered=made.covered,
-    )
-
-
-def _plan(made: real.Plan) -> oracle.Plan:
-    return oracle.Plan(
-        plan_id=made.plan_id,
-        price_nanos=made.price_nanos,
-        sellable=made.sellable,
-        overflow=made.overflow.value,
-        allowances=tuple(_allowance(one) for one in made.allowances),
-        peak_concurrency=made.peak_concurrency,
-        on_expiry=made.on_expiry.value,
-    )
-
-
-def _allowance(made: real.Allowance) -> oracle.Allowance:
-    return oracle.Allowance(
-        allowance_id=made.allowance_id,
-        unit=made.unit,
-        resources=made.resources,
-        windows=tuple(
-            oracle.Window(
-                window_id=w.window_id,
-                kind=w.kind.value,
-                length_ms=w.length_ms,
-                limit=w.limit,
-                slices=w.slices,
-                period=w.period.value if w.period else None,
-                zone=w.zone,
-                week_start=w.week_start,
-                purchased_from_ms=w.purchased_from_ms,
-            )
-            for w in made.windows
-        ),
-        straddle=made.straddle.value,
-        split_min=made.split_min,
-        weights=dict(made.weights),
-    )
-
-
-def _rate(made: real.RateLimit) -> oracle.RateRow:
-    return oracle.RateRow(
-        rate_limit_id=made.rate_limit_id,
-        resources=made.resources,
-        rpm=made.rpm,
-        tpm=made.tpm,
-        connections=made.connections,
-        peak_permille=made.peak_permille,
-    )

@@ -12,8 +12,8 @@ from quotasvc.domain.reservation import State
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.patience import Patience
 from quotasvc.store.answer import Answer
+from quotasvc.store.code import Code
 from quotasvc.store.executor import Executor
-from quotasvc.store.table import Code
 from tests.support.books import Books
 from tests.support.catalogs import FIVE_HOURS
 from tests.support.clock import DAY, HOUR, MINUTE, SECOND, START_MS, Clock

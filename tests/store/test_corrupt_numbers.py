@@ -5,7 +5,7 @@ Each script runs over a store in which one number of a key that it touches has b
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 
 import pytest
 
@@ -101,16 +101,20 @@ async def scene(executor: Executor, clock: Clock, call: Call) -> Scene:
     return await make_scene(executor, clock, call)
 
 
-async def numbers_of(scene: Scene, key: str) -> AsyncIterator[tuple[str, str]]:
+async def numbers_of(scene: Scene, key: str) -> Mapping[str, str]:
     """The fields of a hash that are numbers, and the number."""
     if await scene.do("TYPE", key) != b"hash":
-        return
+        return {}
     found = await scene.do("HGETALL", key)
     assert isinstance(found, list)
     words = [word.decode() for word in found]
-    for field, value in zip(words[::2], words[1::2], strict=True):
-        if value.removeprefix("-").isdigit():
-            yield field, value
+    fields = dict(zip(words[::2], words[1::2], strict=True))
+    return {field: value for field, value in fields.items() if value.removeprefix("-").isdigit()}
+
+
+def needed_of(call: Call, key: str) -> list[str]:
+    """What the call needs of a hash, there or going without saying."""
+    return sorted(str(field) for name, field in NEEDED[call.name] if name == key)
 
 
 SPOILED = ("x", "", "1.5", str(AMOUNT_MAX + 2))
@@ -123,7 +127,8 @@ async def test_a_number_that_is_none_stops_a_call_by_name_or_is_no_matter_to_it(
     whole, now_ms = await scene.quota.dump(), scene.clock()
     stopped = set()
     for key in TOUCHED[call.name]:
-        async for field, value in numbers_of(scene, key):
+        there = await numbers_of(scene, key)
+        for field in dict.fromkeys((*there, *needed_of(call, key))):
             # given a field that somebody has overwritten
             await scene.do("HSET", key, field, spoiled)
             # when the call is made, then it is refused and nothing at all has changed
@@ -132,7 +137,10 @@ async def test_a_number_that_is_none_stops_a_call_by_name_or_is_no_matter_to_it(
                 stopped.add((key, field))
                 named = (key, f"{field} ", f"{field}'", f"lot {field}")
                 assert any(name in text for name in named), (key, field, text)
-                await scene.do("HSET", key, field, value)
+                undo = (
+                    ("HSET", key, field, there[field]) if field in there else ("HDEL", key, field)
+                )
+                await scene.do(*undo)
                 continue
             # or it has left the field alone, unless with the whole record: what is spoiled is never
             # counted with

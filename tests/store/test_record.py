@@ -10,10 +10,10 @@ from quotasvc.domain.faults import Corrupt
 from quotasvc.domain.lot import LOTS_MAX
 from quotasvc.domain.reservation import Payer, ReservationId, State
 from quotasvc.store.answer import Answer
+from quotasvc.store.code import Code
 from quotasvc.store.field import Field
 from quotasvc.store.record import Record, lot_id
 from quotasvc.store.resp import Reply
-from quotasvc.store.table import Code
 from tests.support.catalogs import CREDIT, catalog
 
 RID = ReservationId(

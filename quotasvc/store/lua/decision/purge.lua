@@ -14,7 +14,7 @@ if purge_ms > now then return reply.plain(OUTCOME.TOO_EARLY, now) end
 -- Decide. A record of a later reservation of the same request stays.
 local is_ours = record ~= nil and record.id == ARG.short_id
 if is_ours and record_store.number(record, FIELD.state) == STATE.HELD then
-  error({err = "CORRUPT " .. KEY.record .. " a held record is listed for purge"})
+  error({err = "CORRUPT " .. record.key .. " a held record is listed for purge"})
 end
 
 -- From here on nothing may fail.
