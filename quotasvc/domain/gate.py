@@ -21,7 +21,8 @@ RATE_SLICE_MS = 500
 
 PLACE_FIRST = 99
 """From this place on a limit of an order is a gate, below it a window of the plan. Each row of the
-catalog's rate limits has three places, in the order of GateKind."""
+catalog's rate limits has three places, in the order of GateKind; that this is a multiple of three
+lets scripts tell which of them a place is."""
 
 ROWS_MAX = 24
 CONCURRENCY_ID = "concurrency"

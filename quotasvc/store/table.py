@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from quotasvc.domain.gate import PLACE_FIRST
 from quotasvc.domain.lot import LOTS_MAX, UNPAID_LOTS_MAX
 from quotasvc.domain.reservation import (
     EXPIRED_RECORD_MS,
@@ -28,10 +29,6 @@ SKEW_MS_MAX = 30_000
 RING = 128
 """Fields for the slices of a sliding window: at most 121 of them are in use at a time."""
 
-GATE = 99
-"""From this place on a limit is a gate: three for each rate-limit row (requests, tokens,
-connections), then the cap on concurrency. A multiple of three."""
-
 BATCH = 100
 """Lots that one script books or lets enter."""
 
@@ -52,7 +49,7 @@ CONSTANTS: Mapping[str, Constants] = {
         "unpaid_lots": UNPAID_LOTS_MAX,
         "batch": BATCH,
         "ring": RING,
-        "gate": GATE,
+        "gate": PLACE_FIRST,
         "text": TEXT_BYTES_MAX,
         "refunds": REFUNDS_MAX,
         "skew_ms": SKEW_MS_MAX,

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from quotasvc.domain.catalog import WindowKind
+from quotasvc.domain.gate import PLACE_FIRST as GATE
 from quotasvc.domain.gate import RATE_MS, RATE_SLICE_MS, Gate, GateKind
 from quotasvc.domain.order import WindowTerm, window_term
 from quotasvc.store.code import KindCode
 from quotasvc.store.limits import limit_numbers
-from quotasvc.store.table import GATE
 from tests.support.catalogs import FIVE_HOURS, WEEK
 from tests.support.clock import DAY, HOUR, START_MS
 from tests.support.lua import LuaModules

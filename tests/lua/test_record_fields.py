@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from quotasvc.domain.gate import PLACE_FIRST as GATE
 from quotasvc.domain.reservation import State
 from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.store.code import KindCode
 from quotasvc.store.field import Field
-from quotasvc.store.table import GATE, TEXT_BYTES_MAX
+from quotasvc.store.table import TEXT_BYTES_MAX
 from tests.support.lua import LuaFailed, LuaModules
 
 ID = "s1.2." + "x" * TEXT_BYTES_MAX

@@ -52,7 +52,7 @@ PLANTED_SCRIPTS = (
         caught_by="tests/store/test_check_only.py",
     ),
     Planted(
-        path=f"{_DECISION}/reserve.lua",
+        path=f"{LUA}/lib/team_store.lua",
         old="team.due_ms <= now",
         new="team.due_ms < now",
         breaks="a hold that ends this very moment still keeps its room",

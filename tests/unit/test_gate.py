@@ -25,7 +25,7 @@ from quotasvc.domain.gate import (
 )
 from quotasvc.domain.unit import Usage
 from quotasvc.store.limits import limit_numbers
-from quotasvc.store.table import GATE
+from quotasvc.store.table import CONSTANTS
 from tests.support.catalogs import catalog, plan
 
 ALL = RateLimit(
@@ -136,9 +136,9 @@ def test_no_two_gates_share_a_place_and_none_is_a_windows() -> None:
     rows = tuple((index, ALL) for index in range(ROWS_MAX))
     places = [gate.place for gate in gates(rows, CAPPED, 0, at_peak=True)]
     assert len(set(places)) == len(places)
-    assert min(places) == PLACE_FIRST == GATE
+    assert min(places) == PLACE_FIRST == CONSTANTS["BOUND"]["gate"]
     assert max(places) == CONCURRENCY_PLACE
-    assert [(place - GATE) % 3 for place in places[:3]] == [0, 1, 2]
+    assert [(place - PLACE_FIRST) % 3 for place in places[:3]] == [0, 1, 2]
 
 
 def test_a_cap_that_is_not_in_force_reaches_the_scripts_as_no_limit() -> None:

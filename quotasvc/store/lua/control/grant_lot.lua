@@ -7,6 +7,7 @@ local waiting_store = require("lib.waiting_store")
 local ledger_store = require("lib.ledger_store")
 local sum_store = require("lib.sum_store")
 local agenda_store = require("lib.agenda_store")
+local flat = require("lib.flat")
 local reply = require("lib.reply")
 
 -- Load.
@@ -15,6 +16,7 @@ if team == nil then return reply.plain(OUTCOME.UNKNOWN, 0) end
 local now = team_store.now(team, clock.read())
 local lots = grant_store.lots(ARG.lots)
 grant_store.probe()
+agenda_store.probe()
 local is_known, is_same = grant_store.compare(lots)
 if is_known and not is_same then return reply.plain(OUTCOME.CONFLICT, now, team) end
 if is_known then return reply.plain(OUTCOME.REPLAYED, now, team) end
@@ -24,16 +26,14 @@ if ARG.is_paid == 0 and open >= BOUND.unpaid_lots then
   return reply.plain(OUTCOME.TOO_MANY, now, team)
 end
 ledger_store.probe()
-sum_store.read(KEY.pool_sums)
+sum_store.probe(KEY.pool_sums)
 
 -- Decide.
 team_store.count(team, now, true)
 local entry = {"pool", ARG.pool, "expire", ARG.expire_ms}
 for i, one in ipairs(lots) do
   one.is_waiting = open + i > BOUND.lots
-  for _, word in ipairs({"lot", one.member, "granted", one.nanos, "info", one.info}) do
-    entry[#entry + 1] = word
-  end
+  flat.add(entry, "lot", one.member, "granted", one.nanos, "info", one.info)
 end
 
 -- From here on nothing may fail.

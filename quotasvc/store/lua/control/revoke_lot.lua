@@ -14,7 +14,7 @@ local lot = revoke_store.read(ARG.lot_id, now)
 if lot == nil then return reply.plain(OUTCOME.UNKNOWN, now, team) end
 if lot.is_revoked then return reply.plain(OUTCOME.REPLAYED, now, team) end
 ledger_store.probe()
-sum_store.read(KEY.pool_sums)
+sum_store.probe(KEY.pool_sums)
 
 -- Decide. What had expired by now is not revoked any more: its end is booked as any other.
 team_store.count(team, now, true)

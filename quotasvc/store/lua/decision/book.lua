@@ -14,7 +14,7 @@ local now = team_store.now(team, clock.read())
 local lots = expiry_store.read(now)
 if #lots == 0 then return reply.plain(OUTCOME.TOO_EARLY, now, team) end
 ledger_store.probe()
-sum_store.read(KEY.pool_sums)
+sum_store.probe(KEY.pool_sums)
 
 -- Decide.
 team_store.count(team, now, true)

@@ -36,8 +36,7 @@ local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
 -- What has expired is reaped before anything is charged: this hold, which is then charged late, and
 -- any other, which would take room from what this one needs beyond its own (SEM-30).
-local is_due = team.due_ms > 0 and team.due_ms <= now
-if is_due or (state == STATE.HELD and record_store.expire_ms(record) <= now) then
+if team_store.is_due(team, now) or (state == STATE.HELD and record_store.expire_ms(record) <= now) then
   return reply.plain(OUTCOME.REAP, now, team)
 end
 purge_store.probe()

@@ -12,7 +12,7 @@ local team = team_store.read(KEY.team)
 if team == nil then return reply.plain(OUTCOME.UNKNOWN, 0) end
 local now = team_store.now(team, clock.read())
 ledger_store.probe()
-sum_store.read(KEY.pool_sums)
+sum_store.probe(KEY.pool_sums)
 local lots = entry_store.next(now)
 if #lots == 0 then return reply.plain(OUTCOME.GRANTED, now, team) end
 

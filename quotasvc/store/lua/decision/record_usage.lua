@@ -31,14 +31,12 @@ end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
 if team.version ~= ARG.team_version then return reply.plain(OUTCOME.STALE, now, team) end
-if team.due_ms > 0 and team.due_ms <= now then return reply.plain(OUTCOME.REAP, now, team) end
+if team_store.is_due(team, now) then return reply.plain(OUTCOME.REAP, now, team) end
 -- The old reservation: one that is still here is committed instead, one that is gone is named once.
-local old = record_store.read(KEY.old_record)
-if ARG.old_id ~= "" and old and old.id == ARG.old_id then
-  return reply.plain(OUTCOME.EXISTS, now, team)
-end
-if ARG.old_id ~= "" and mark_store.read(KEY.mark) then
-  return reply.plain(OUTCOME.TAKEN, now, team)
+if ARG.old_id ~= "" then
+  local old = record_store.read(KEY.old_record)
+  if old and old.id == ARG.old_id then return reply.plain(OUTCOME.EXISTS, now, team) end
+  if mark_store.read(KEY.mark) then return reply.plain(OUTCOME.TAKEN, now, team) end
 end
 purge_store.probe()
 ledger_store.probe()
@@ -53,20 +51,22 @@ local rest = is_plan and payer.rest(terms, share, ARG.cost) or ARG.cost
 if ARG.pool > 0 and rest > 0 and waiting_store.is_due(now) then
   return reply.plain(OUTCOME.ENTER, now, team)
 end
-local shares, short = {}, rest
-if ARG.pool > 0 and rest > 0 then shares, short = lot_store.draw(rest, now, BOUND.lots) end
-if short > 0 and is_counted and is_plan then
+local function draw(need)
+  if ARG.pool == 0 then return {}, need end
+  return lot_store.draw(need, now, BOUND.lots)
+end
+local shares, short = draw(rest)
+if short > 0 and is_plan and is_counted then
   shares, share, rest, short = {}, terms.amount, 0, 0
-elseif short > 0 then
-  share = is_plan and math.min(math.max(room, 0), ARG.cost) or 0
-  if ARG.pool > 0 then shares, short = lot_store.draw(ARG.cost - share, now, BOUND.lots) end
-  if ARG.pool == 0 then shares, short = {}, ARG.cost - share end
-  if is_plan then share, short = share + short, 0 end
+elseif short > 0 and is_plan then
+  share = math.min(math.max(room, 0), ARG.cost)
+  shares, short = draw(ARG.cost - share)
+  share, short = share + short, 0
   rest = ARG.cost - share
 end
 local clamped = limit_store.clamp(limits, share)
-local written_off = short + (is_counted and 0 or share - clamped)
-local plan_nanos = ARG.cost - rest - (is_counted and 0 or share - clamped)
+local uncountable = is_counted and 0 or share - clamped
+local written_off, plan_nanos = short + uncountable, ARG.cost - rest - uncountable
 share = clamped
 limit_store.plan(limits, share, 0, 0)
 local legs = lot_store.charges(shares)

@@ -25,9 +25,9 @@ if state == STATE.RELEASED then
   local number = record_store.number(record, FIELD.refunds, 0)
   return reply.record(OUTCOME.REPLAYED, now, team, {}, record.raw, {}, number)
 end
-local is_charged =
-  state == STATE.COMMITTED or record_store.number(record, FIELD.provisional, 0) == 1
-if is_charged then return reply.record(OUTCOME.CHARGED, now, team, {}, record.raw) end
+if record_store.is_charged(record) then
+  return reply.record(OUTCOME.CHARGED, now, team, {}, record.raw)
+end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
 if state == STATE.HELD and record_store.expire_ms(record) <= now then

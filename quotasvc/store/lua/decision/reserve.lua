@@ -33,7 +33,7 @@ local refusal = gate.check(at, time)
 if refusal then return reply.plain(refusal, now, team) end
 if team.version ~= ARG.team_version then return reply.plain(OUTCOME.STALE, now, team) end
 local is_what_if = ARG.mode == MODE.WHAT_IF
-if not is_what_if and team.due_ms > 0 and team.due_ms <= now then
+if not is_what_if and team_store.is_due(team, now) then
   return reply.plain(OUTCOME.REAP, now, team)
 end
 due_store.probe()
@@ -55,13 +55,11 @@ if ARG.pool > 0 and rest > 0 then
   shares, short = lot_store.draw(rest, now, BOUND.lots)
 end
 if short > 0 or not is_open then
-  -- What the pool could give of the whole cost, for saying when the plan alone would do.
+  -- What the pool could give of the whole cost, for saying when the plan alone would do: nothing is
+  -- left of it where something is short.
   local available, held, plan_need = 0, 0, 0
   if short > 0 then
-    if ARG.pool > 0 then
-      local _, missing = lot_store.draw(ARG.cost, now, BOUND.lots)
-      available, held = ARG.cost - missing, returnable_store.sum(now)
-    end
+    if ARG.pool > 0 then available, held = rest - short, returnable_store.sum(now) end
     plan_need = payer.plan_need(plan, ARG.cost, available)
   end
   local fits, is_ahead = limit_store.fits(limits, plan_need, at)

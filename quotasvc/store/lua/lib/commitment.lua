@@ -34,7 +34,7 @@ function commitment.fields(record, team, now, plan, share, legs, actual, written
   note(FIELD.commit_seq, team.seq)
   note(FIELD.commit_gone, plan.is_gone and 1 or 0)
   note(FIELD.lots, #legs)
-  plan_store.put_slots(flat, plan)
+  plan_store.put_slots(flat, plan, share.plan_over)
   for i, leg in ipairs(legs) do leg_list.put(flat, record, i, leg) end
   return flat
 end

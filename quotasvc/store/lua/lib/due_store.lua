@@ -1,12 +1,14 @@
 -- due_store: what time will end: a team's holds by expiry, its records by purge time, and the
 -- partition's teams by the earliest of both, for the sweeper. The team's `due_ms` is never later
 -- than its earliest hold ends, so that a decision sees in its counters whether to ask for a reap.
+local agenda_store = require("lib.agenda_store")
+
 local due_store = {}
 
 -- Fails before anything is written if a list is not what it should be.
 function due_store.probe()
   redis.call("ZCARD", KEY.holds)
-  redis.call("ZCARD", KEY.due)
+  agenda_store.probe()
 end
 
 -- Lists a new hold.
@@ -14,7 +16,7 @@ function due_store.add_hold(team, team_id, id, expire_ms)
   redis.call("ZADD", KEY.holds, expire_ms, id)
   if team.due_ms == 0 or expire_ms < team.due_ms then
     team.due_ms = expire_ms
-    redis.call("ZADD", KEY.due, "LT", expire_ms, team_id)
+    agenda_store.bring_forward(team_id, expire_ms)
   end
 end
 

@@ -12,7 +12,7 @@ function expiry_store.read(now)
   for i, member in ipairs(found) do
     local id = lot.id(member)
     local function amount(key, absent)
-      return whole.amount(whole.of(redis.call("HGET", key, id), absent, key, id), key, id)
+      return whole.amount_of(redis.call("HGET", key, id), absent, key, id)
     end
     lots[i] = {
       member = member,

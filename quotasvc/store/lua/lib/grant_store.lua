@@ -24,7 +24,6 @@ end
 function grant_store.probe()
   redis.call("ZCARD", KEY.pool_order)
   redis.call("ZCARD", KEY.pool_waiting)
-  redis.call("ZCARD", KEY.due)
   for _, key in ipairs({KEY.pool_available, KEY.pool_parked, KEY.pool_ends}) do
     redis.call("HLEN", key)
   end

@@ -9,8 +9,7 @@ local leg_list = {}
 function leg_list.of(record)
   local nth, legs = record_store.nth, {}
   record_store.amount(record, FIELD.pool)
-  local is_charged = record_store.number(record, FIELD.state) == STATE.COMMITTED
-    or record_store.number(record, FIELD.provisional, 0) == 1
+  local is_charged = record_store.is_charged(record)
   for i = 1, record_store.number(record, FIELD.lots, 0) do
     local held = record_store.amount(record, nth(FIELD.lot_held, i))
     local charged = is_charged and held or 0

@@ -5,8 +5,8 @@
 -- rate-limit row requests come first, then tokens, then connections. `need` is what the call wants.
 local limit_list = {}
 
--- The limits in the order of their keys: numbers from `first` on, keys from `first_key` on. All that
--- is read later has its field here, so that the tables never grow.
+-- The limits in the order of their keys: numbers from `first` on, keys from `first_key` on. What most
+-- of them get later has its field here: a table that grows costs more than its fields.
 function limit_list.of(numbers, first, keys, first_key)
   local list, at = {}, first - 1
   for i = first_key, #keys do

@@ -16,7 +16,7 @@ function limit_store.read(limits, now)
     else
       window_store.read(w, now)
     end
-    local free = (w.limit < 0 and BOUND.amount or w.limit) - w.total
+    local free = window.room(w)
     if w.place < BOUND.gate then
       if free < room then room = free end
     elseif w.need > 0 and free < w.need then

@@ -17,7 +17,7 @@ end
 
 local function amount_of(state, id)
   local key = key_of(state)
-  return whole.amount(whole.of(redis.call("HGET", key, id), 0, key, id), key, id)
+  return whole.amount_of(redis.call("HGET", key, id), 0, key, id)
 end
 
 -- Reads what the lots of `legs` hold for others and have consumed, into leg.lot. Fails before
@@ -44,7 +44,7 @@ function lot_move_store.plan(leg, held, consumed, now)
       leg.goes_to = lot.return_to(leg.expire_ms, is_revoked, now)
     end
     after[leg.goes_to] = amount_of(leg.goes_to, id) + back
-    if leg.goes_to ~= "available" then leg.sums = sum_store.read(KEY.pool_sums) end
+    if leg.goes_to ~= "available" then sum_store.probe(KEY.pool_sums) end
   end
   for state, amount in pairs(after) do whole.amount(amount, leg.member, state) end
   leg.after = after
@@ -66,7 +66,7 @@ function lot_move_store.write(legs)
     elseif leg.after.available then
       redis.call("ZADD", KEY.pool_order, lot.score(leg.expire_ms), leg.member)
     end
-    if leg.sums then sum_store.add(KEY.pool_sums, leg.goes_to, leg.back) end
+    if leg.goes_to ~= "available" then sum_store.add(KEY.pool_sums, leg.goes_to, leg.back) end
   end
 end
 

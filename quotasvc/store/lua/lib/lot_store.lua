@@ -23,8 +23,7 @@ local function page(offset, now)
   end
   if #ids == 0 then return lots end
   for i, text in ipairs(redis.call("HMGET", KEY.pool_available, unpack(ids))) do
-    local available = whole.of(text, 0, KEY.pool_available, ids[i])
-    lots[i].available = whole.amount(available, KEY.pool_available, ids[i])
+    lots[i].available = whole.amount_of(text, 0, KEY.pool_available, ids[i])
   end
   return lots
 end
@@ -64,8 +63,7 @@ end
 function lot_store.read_held(shares)
   for _, share in ipairs(shares) do
     local text = redis.call("HGET", KEY.pool_held, lot.id(share.member))
-    local held = whole.of(text, 0, KEY.pool_held, share.member)
-    share.held = whole.amount(held, KEY.pool_held, share.member)
+    share.held = whole.amount_of(text, 0, KEY.pool_held, share.member)
   end
 end
 

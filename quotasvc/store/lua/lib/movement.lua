@@ -1,12 +1,11 @@
 -- movement: what a ledger entry says beside its numbers: names and values, complete enough to
 -- rebuild every balance and window from the entries alone (SEM-39).
 local record_store = require("lib.record_store")
+local flat = require("lib.flat")
 
 local movement = {}
 
-local function add(flat, ...)
-  for _, word in ipairs({...}) do flat[#flat + 1] = word end
-end
+local add = flat.add
 
 local function slot_name(kind, w)
   return string.format("%s%d", kind, w.place)
@@ -15,56 +14,56 @@ end
 -- A commit: what each window and each lot was charged, of what price, and what nobody paid. Where
 -- it replaces the charge of an expiry, `was` says what that was (SEM-30).
 function movement.commit(record, plan, share, legs, actual, written_off)
-  local flat = {"id", ARG.reservation_id, "plan", share.plan_kept, "over", share.plan_over}
-  add(flat, "plan_nanos", share.plan_nanos, "actual", actual, "written_off", written_off)
+  local words = {"id", ARG.reservation_id, "plan", share.plan_kept, "over", share.plan_over}
+  add(words, "plan_nanos", share.plan_nanos, "actual", actual, "written_off", written_off)
   for _, w in ipairs(plan.windows) do
-    add(flat, slot_name("w", w), record_store.slot(record, FIELD.slot, w.place))
-    if share.plan_over > 0 then add(flat, slot_name("o", w), w.slot) end
+    add(words, slot_name("w", w), record_store.slot(record, FIELD.slot, w.place))
+    if share.plan_over > 0 then add(words, slot_name("o", w), w.slot) end
   end
-  if plan.was then add(flat, "was", plan.was) end
+  if plan.was then add(words, "was", plan.was) end
   for _, leg in ipairs(legs) do
-    if leg.charged > 0 then add(flat, "lot", leg.member, "nanos", leg.charged) end
-    if leg.was and leg.was > 0 then add(flat, "lot", leg.member, "was", leg.was) end
+    if leg.charged > 0 then add(words, "lot", leg.member, "nanos", leg.charged) end
+    if leg.was and leg.was > 0 then add(words, "lot", leg.member, "was", leg.was) end
     if leg.back > 0 and leg.goes_to ~= "available" then
-      add(flat, "lot", leg.member, leg.goes_to, leg.back)
+      add(words, "lot", leg.member, leg.goes_to, leg.back)
     end
   end
-  return flat
+  return words
 end
 
 -- A hold that was charged at its expiry, as it was held.
 function movement.expire(record, hold)
-  local flat = {"id", ARG.reservation_id, "plan", hold.plan}
+  local words = {"id", ARG.reservation_id, "plan", hold.plan}
   for _, w in ipairs(hold.windows) do
-    add(flat, slot_name("w", w), record_store.slot(record, FIELD.slot, w.place))
+    add(words, slot_name("w", w), record_store.slot(record, FIELD.slot, w.place))
   end
-  for _, leg in ipairs(hold.legs) do add(flat, "lot", leg.member, "nanos", leg.held) end
-  return flat
+  for _, leg in ipairs(hold.legs) do add(words, "lot", leg.member, "nanos", leg.held) end
+  return words
 end
 
 -- A refund: what each window and each lot got back. Of a window that is over it is nothing,
 -- though all of the plan's charge counts as refunded (SEM-49).
 function movement.refund(record, back)
-  local flat = {"id", ARG.reservation_id, "plan", back.units, "plan_nanos", back.plan_nanos}
+  local words = {"id", ARG.reservation_id, "plan", back.units, "plan_nanos", back.plan_nanos}
   for _, one in ipairs(back.windows) do
-    add(flat, slot_name("w", one.w), one.w.slot)
-    add(flat, slot_name("a", one.w), one.amount)
+    add(words, slot_name("w", one.w), one.w.slot)
+    add(words, slot_name("a", one.w), one.amount)
   end
   for _, leg in ipairs(back.legs) do
-    if leg.back > 0 then add(flat, "lot", leg.member, leg.goes_to, leg.back) end
+    if leg.back > 0 then add(words, "lot", leg.member, leg.goes_to, leg.back) end
   end
-  return flat
+  return words
 end
 
 -- A loss: what a hold gave back to lots that had ended.
 function movement.loss(record, legs)
-  local flat = {"id", ARG.reservation_id}
+  local words = {"id", ARG.reservation_id}
   for _, leg in ipairs(legs) do
     if leg.back > 0 and leg.goes_to ~= "available" then
-      add(flat, "lot", leg.member, leg.goes_to, leg.back)
+      add(words, "lot", leg.member, leg.goes_to, leg.back)
     end
   end
-  return flat
+  return words
 end
 
 return movement

@@ -21,7 +21,6 @@ function plan_store.read(record, limits, now, is_late, is_provisional)
     held_in_windows = is_late and 0 or amount,
     room = BOUND.amount,
     total = 0, -- of the fullest window
-    over = 0,
     windows = {},
     is_gone = false,
   }
@@ -43,7 +42,6 @@ end
 -- added there too, or to the current slot where that is over.
 function plan_store.plan(plan, share)
   local back = share.plan_kept - plan.held
-  plan.over = share.plan_over
   for _, w in ipairs(plan.windows) do
     if w.is_over then
       plan.is_gone = plan.is_gone or back < 0
@@ -56,9 +54,9 @@ function plan_store.plan(plan, share)
   end
 end
 
--- Adds to the record where the charge beyond the hold lies.
-function plan_store.put_slots(flat, plan)
-  if plan.over == 0 then return end
+-- Adds to the record where the charge beyond the hold, `over`, lies.
+function plan_store.put_slots(flat, plan, over)
+  if over == 0 then return end
   for _, w in ipairs(plan.windows) do
     local name = record_store.nth(FIELD.over_slot, w.place)
     flat[#flat + 1] = name

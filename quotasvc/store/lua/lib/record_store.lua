@@ -32,6 +32,12 @@ function record_store.amount(record, name, absent)
   return whole.amount(record_store.number(record, name, absent or 0), record.key, name)
 end
 
+-- Whether a commit, a report or an expiry has charged it.
+function record_store.is_charged(record)
+  return record_store.number(record, FIELD.state) == STATE.COMMITTED
+    or record_store.number(record, FIELD.provisional, 0) == 1
+end
+
 -- When the hold ends, or ended: as admitted, or as extended since.
 function record_store.expire_ms(record)
   local extended_ms = record_store.number(record, FIELD.extended, 0)

@@ -13,8 +13,8 @@ function returnable_store.sum(now)
     local ends_ms = whole.of(redis.call("HGET", KEY.pool_ends, id), 0, KEY.pool_ends, id)
     local is_revoked = redis.call("HEXISTS", KEY.pool_revoked, id) == 1
     if lot.return_to(ends_ms, is_revoked, now) == "available" then
-      local kept = whole.of(held[i + 1], nil, KEY.pool_held, id)
-      sum = math.min(BOUND.amount, sum + whole.amount(kept, KEY.pool_held, id))
+      local kept = whole.amount_of(held[i + 1], nil, KEY.pool_held, id)
+      sum = math.min(BOUND.amount, sum + kept)
     end
   end
   return sum

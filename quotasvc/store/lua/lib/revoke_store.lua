@@ -9,7 +9,7 @@ function revoke_store.read(id, now)
   redis.call("ZCARD", KEY.pool_order)
   redis.call("ZCARD", KEY.pool_waiting)
   local function amount(key)
-    return whole.amount(whole.of(redis.call("HGET", key, id), 0, key, id), key, id)
+    return whole.amount_of(redis.call("HGET", key, id), 0, key, id)
   end
   local expire_ms = whole.of(redis.call("HGET", KEY.pool_ends, id), nil, KEY.pool_ends, id)
   return {

@@ -11,8 +11,7 @@ function ring_store.slices(key, oldest)
     local field = tonumber(found[i])
     if field then
       local slot = oldest + (field - oldest) % BOUND.ring
-      local value = whole.of(found[i + 1], nil, key, "slice")
-      list[#list + 1] = {slot = slot, value = whole.amount(value, key, "slice")}
+      list[#list + 1] = {slot = slot, value = whole.amount_of(found[i + 1], nil, key, "slice")}
     end
   end
   table.sort(list, function(a, b) return a.slot < b.slot end)

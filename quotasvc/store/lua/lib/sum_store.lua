@@ -6,13 +6,12 @@ local sum_store = {}
 
 local LIMB = 1000000000000000 -- 10^15: a sum is high * LIMB + low
 
--- Reads and checks one sum; call it for each before anything is written.
-function sum_store.read(key)
+-- Fails before anything is written if one of the sums is not what it should be.
+function sum_store.probe(key)
   local found = redis.call(
     "HMGET", key, "granted", "granted_high", "expired", "expired_high", "revoked", "revoked_high"
   )
-  for _, text in ipairs(found) do whole.amount(whole.of(text, 0, key, "sum"), key, "sum") end
-  return true
+  for _, text in ipairs(found) do whole.amount_of(text, 0, key, "sum") end
 end
 
 -- Adds an amount to the sum `name`.

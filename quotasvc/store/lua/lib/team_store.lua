@@ -15,7 +15,7 @@ function team_store.read(key)
     and math.min(version, seq, entry, clock_ms, due_ms) >= 0
   if not is_sound then
     for i, what in ipairs({"version", "seq", "entry", "clock_ms", "due_ms"}) do
-      whole.amount(whole.of(found[i], 0, key, what), key, what)
+      whole.amount_of(found[i], 0, key, what)
     end
   end
   return {version = version, seq = seq, entry = entry, clock_ms = clock_ms, due_ms = due_ms}
@@ -28,6 +28,11 @@ function team_store.now(team, time_ms)
     return team.clock_ms
   end
   return time_ms
+end
+
+-- Whether the reaper has to run first: some hold of the team may have ended.
+function team_store.is_due(team, now)
+  return team.due_ms > 0 and team.due_ms <= now
 end
 
 -- Counts one change of state, with a ledger entry or without, and remembers its time.

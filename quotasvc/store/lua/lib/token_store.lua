@@ -16,13 +16,8 @@ function token_store.plan(record, limits, now, tokens)
     if w.place >= BOUND.gate and w.kind == KIND.SLIDING and difference ~= 0 then
       local admit_ms = record_store.number(record, FIELD.admit)
       local slot = record_store.slot(record, FIELD.slot, w.place) or math.floor(admit_ms / w.slice_ms)
-      if difference > 0 then
-        window_store.read(w, now)
-        window_store.plan(w, difference, 0)
-      else
-        window_store.read(w, now, slot)
-        window_store.plan(w, difference, 0)
-      end
+      window_store.read(w, now, difference < 0 and slot or nil)
+      window_store.plan(w, difference, 0)
     end
     if w.kind == KIND.SLOTS then lease_store.probe(w.key) end
   end

@@ -23,6 +23,11 @@ function whole.amount(n, key, what)
   return n
 end
 
+-- The amount that `text` spells, as `whole.of` reads it.
+function whole.amount_of(text, absent, key, what)
+  return whole.amount(whole.of(text, absent, key, what), key, what)
+end
+
 -- Total, held, oldest and, if asked for, a slice of a window, as HMGET found them: all, or none of
 -- the first three. One look at the four of them costs a third of four.
 function whole.counters(found, key)
@@ -38,7 +43,7 @@ function whole.counters(found, key)
     return total, held, oldest, value
   end
   for i, what in ipairs({"total", "held", "oldest", "slice"}) do
-    whole.amount(whole.of(found[i], i == 4 and 0 or nil, key, what), key, what)
+    whole.amount_of(found[i], i == 4 and 0 or nil, key, what)
   end
   error({err = "CORRUPT " .. key .. " counters"})
 end

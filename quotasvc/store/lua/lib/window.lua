@@ -38,8 +38,8 @@ function window.reset_ms(w)
   return w.oldest + w.length_ms
 end
 
--- When `need` will fit if nothing else happens: 0 now, -1 never, -2 with a renewal of the cycle. `leaving` lists {at_ms, amount} of
--- what leaves a sliding window or ends its lease, the first first.
+-- When `need` will fit if nothing else happens: 0 now, -1 never, -2 with a renewal of the cycle.
+-- `leaving` lists {at_ms, amount} of what leaves a sliding window or ends its lease, the first first.
 function window.fits_ms(w, need, leaving)
   local room = window.room(w)
   if room >= need then return 0 end

@@ -23,7 +23,7 @@ local function read_sliding(w, now, slot)
     value = whole.of(redis.call("HGET", w.key, current % BOUND.ring), 0, w.key, "slice")
   end
   w.total, w.held, w.oldest, w.value, w.slot = total, held, oldest, value, slot or current
-  local first_live = math.floor((now - w.length_ms) / w.slice_ms)
+  local first_live = window.first_live(w, now)
   if oldest < first_live then ring_store.let_go(w, first_live, current) end
 end
 

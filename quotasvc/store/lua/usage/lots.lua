@@ -8,6 +8,6 @@ local reply = require("lib.reply")
 local team = team_store.read(KEY.team)
 if team == nil then return reply.plain(OUTCOME.STALE, 0) end
 local now = team_store.now(team, clock.read())
-if team.due_ms > 0 and team.due_ms <= now then return reply.plain(OUTCOME.REAP, now, team) end
+if team_store.is_due(team, now) then return reply.plain(OUTCOME.REAP, now, team) end
 if waiting_store.is_due(now) then return reply.plain(OUTCOME.ENTER, now, team) end
 return {OUTCOME.GRANTED, now, team.seq, pool_store.read()}

@@ -13,7 +13,7 @@ local now = team_store.now(team, time)
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
 if team.version ~= ARG.team_version then return reply.plain(OUTCOME.STALE, now, team) end
-if team.due_ms > 0 and team.due_ms <= now then return reply.plain(OUTCOME.REAP, now, team) end
+if team_store.is_due(team, now) then return reply.plain(OUTCOME.REAP, now, team) end
 local limits = limit_list.of(ARG.limits, KEY.limits)
 for _, w in ipairs(limits) do window_store.read(w, now) end
 return {OUTCOME.GRANTED, now, team.seq, reply.levels(limits)}
