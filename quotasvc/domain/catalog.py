@@ -84,6 +84,10 @@ class Window:
         """Length of one slice of a sliding window, rounded up to whole ms (SEM-14)."""
         return -(-self.length_ms // self.slices)
 
+    def applies_to(self, purchased_ms: int) -> bool:
+        """Whether it limits a seat that was purchased then (J6, J7)."""
+        return self.purchased_from_ms is None or purchased_ms >= self.purchased_from_ms
+
     @property
     def anchor(self) -> str:
         """What sets the counter apart beside kind and length (SEM-18); part of a key name."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,12 +46,16 @@ def wall_clock(at_ms: int, zone: str) -> datetime:
 
 def wall_clock_ms(wall: datetime, zone: str) -> int:
     """When clocks in `zone` show `wall` first; where they skip it, the instant of their jump."""
+    first = _to_ms(wall.replace(tzinfo=ZoneInfo(zone), fold=0))
+    return first if wall_clock(first, zone) == wall else _end_of_gap(wall, zone)
+
+
+@lru_cache(maxsize=1024)
+def _end_of_gap(wall: datetime, zone: str) -> int:
+    """The instant at which clocks jumped over `wall`, by bisection: zones do not tell it."""
+    # Read with the offset of after and of before the jump, `wall` lies on its two sides.
     local = wall.replace(tzinfo=ZoneInfo(zone))
-    first = _to_ms(local.replace(fold=0))
-    if wall_clock(first, zone) == wall:
-        return first
-    # Skipped: read with the offset of after and of before the jump, `wall` lies on its two sides.
-    before, after = _to_ms(local.replace(fold=1)), first
+    before, after = _to_ms(local.replace(fold=1)), _to_ms(local.replace(fold=0))
     while after - before > 1:
         middle = (before + after) // 2
         if wall_clock(middle, zone) < wall:

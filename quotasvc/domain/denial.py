@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from quotasvc.domain import rate_card
-from quotasvc.domain.catalog import Catalog, Plan, Straddle, Window
+from quotasvc.domain.catalog import Catalog, Plan, Straddle
 from quotasvc.domain.gate import CONCURRENCY_ID
 from quotasvc.domain.order import Order, Request, Route
 from quotasvc.domain.outcome import (
@@ -49,6 +49,11 @@ class Shortage:
     def gates(self) -> Iterator[tuple[LimitStatus, int | None]]:
         """Rate limits and the cap on concurrency."""
         return ((s, f) for s, f in zip(self.limits, self.fits_ms, strict=True) if s.payer is None)
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether some gate is closed."""
+        return any(fits_ms != 0 for _, fits_ms in self.gates())
 
     def windows(self) -> Iterator[tuple[LimitStatus, int | None]]:
         """The plan's."""
@@ -103,15 +108,16 @@ def explain(
         *_pool_obstacles(order, shortage),
     )
     reason = _headline(order, shortage, obstacles)
-    in_flight = reason not in _OF_GATES and _would_pass_without_holds(order, shortage)
+    is_gate = reason in _OF_GATES
+    in_flight = not is_gate and _would_pass_without_holds(order, shortage)
     retry_after_ms = None if clears is None else max(1, clears - now_ms)
     if in_flight:
         retry_after_ms = ONLY_IN_FLIGHT_RETRY_MS
     until_ms = None if retry_after_ms is None else now_ms + retry_after_ms
-    is_gate = reason in _OF_GATES
-    free_seats = order.route.team.free_seats(now_ms, catalog.team_rules.renewal_grace_ms)
-    remedies = tuple(_wait(until_ms))
-    if not is_gate:
+    if is_gate:
+        remedies = tuple(_wait(until_ms))
+    else:
+        free_seats = order.route.team.free_seats(now_ms, catalog.team_rules.renewal_grace_ms)
         remedies = _remedies(order.route, until_ms, plans, free_seats)
     return Denial(
         reason=reason,
@@ -287,8 +293,7 @@ def larger_plans(route: Route, catalog: Catalog) -> tuple[Plan, ...]:
 
 def may_upgrade(route: Route, shortage: Shortage) -> bool:
     """Whether another plan could help at all: not where a gate is closed, or the wallet pays."""
-    is_gated = any(fits_ms != 0 for _, fits_ms in shortage.gates())
-    return route.key.kind is KeyKind.SUBSCRIPTION and not is_gated
+    return route.key.kind is KeyKind.SUBSCRIPTION and not shortage.is_gated
 
 
 def _plans_for_a_seat(
@@ -306,14 +311,10 @@ def _plans_for_a_seat(
             continue
         need = max(1, allowance.amount(resource.resource_id, estimate, cost_nanos))
         least = 1 if allowance.straddle is Straddle.ABSORB else need
-        applied = (w for w in allowance.windows if _applies(w, now_ms))
+        applied = (w for w in allowance.windows if w.applies_to(now_ms))
         if all(w.limit is None or w.limit >= least for w in applied):
             admitting.append(plan.plan_id)
     return tuple(admitting)
-
-
-def _applies(window: Window, purchased_ms: int) -> bool:
-    return window.purchased_from_ms is None or purchased_ms >= window.purchased_from_ms
 
 
 def _message(reason: DenialReason, order: Order, shortage: Shortage, catalog: Catalog) -> str:

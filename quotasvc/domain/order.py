@@ -132,6 +132,11 @@ class Order:
     peak_until_ms: int  # when the gates change next
     is_peak: bool = False  # they are as tight as they get
 
+    @property
+    def pool_number(self) -> int:
+        """The pool's payer as scripts and ids know it; 0: none."""
+        return self.pool.value if self.pool else 0
+
 
 def find_route(
     catalog: Catalog, team: Team, key: Key, resource_id: str, now_ms: int, *, used_ms: int = 0
@@ -212,7 +217,7 @@ def windows_that_apply(
     return tuple(
         (place, window)
         for place, window in enumerate(allowance.windows)
-        if window.purchased_from_ms is None or seat.purchased_ms >= window.purchased_from_ms
+        if window.applies_to(seat.purchased_ms)
     )
 
 
@@ -254,12 +259,17 @@ def compile_order(
         raise InvalidArgument(
             "usage", "the estimate holds nothing on a priced resource", reason="EMPTY_ESTIMATE"
         )
-    is_free = price.nanos == 0
-    if not is_free and route.seat is None and route.pool is None:
+    if price.nanos > 0 and route.seat is None and route.pool is None:
         return DenialReason.NO_RESOURCES
-    plan = None if is_free else _plan_term(route, estimate, price.nanos, now_ms)
+    plan = plan_term(route, estimate, price.nanos, now_ms)
+    if plan is not None and plan.amount == 0:
+        raise InvalidArgument(
+            usage_field(plan.allowance.unit),
+            "the estimate holds nothing of the plan's allowance",
+            reason="EMPTY_ESTIMATE",
+        )
     peak = _peak(route, now_ms, mode)
-    steady_from, steady_until = _steady(route, now_ms)
+    steady_from, steady_until = steady(route, now_ms)
     valid_from, valid_until = instance_bounds(plan.windows if plan else ())
     token_count = tokens(estimate)
     return Order(
@@ -308,17 +318,12 @@ def refuse_unpriced(
     )
 
 
-def _plan_term(route: Route, estimate: Usage, cost_nanos: int, now_ms: int) -> PlanTerm | None:
+def plan_term(route: Route, usage: Usage, cost_nanos: int, now_ms: int) -> PlanTerm | None:
+    """What the seat's plan is asked for; None where it covers nothing, or nothing costs."""
     allowance = route.allowance
-    if allowance is None or not route.is_in_plan:
+    if allowance is None or not route.is_in_plan or cost_nanos == 0:
         return None
-    amount = allowance.amount(route.resource.resource_id, estimate, cost_nanos)
-    if amount == 0:
-        raise InvalidArgument(
-            usage_field(allowance.unit),
-            "the estimate holds nothing of the plan's allowance",
-            reason="EMPTY_ESTIMATE",
-        )
+    amount = allowance.amount(route.resource.resource_id, usage, cost_nanos)
     windows = tuple(
         window_term(place, window, now_ms, route.seat) for place, window in route.windows
     )
@@ -373,7 +378,7 @@ def _peak(route: Route, now_ms: int, mode: PeakMode | None) -> _Peak:
     return _Peak(is_peak(route.peak, mode, now_ms), *regime(route.peak, mode, now_ms))
 
 
-def _steady(route: Route, now_ms: int) -> tuple[int, int]:
+def steady(route: Route, now_ms: int) -> tuple[int, int]:
     """The bounds within which prices and the seat stay as they are (SEM-16)."""
     from_ms, until_ms = rate_card.in_force(route.resource, now_ms)
     return max(from_ms, route.from_ms), min(until_ms, route.until_ms)

@@ -10,13 +10,13 @@ from quotasvc.domain import rate_card
 from quotasvc.domain.gate import gates, tokens
 from quotasvc.domain.order import (
     Order,
-    PlanTerm,
     Request,
     Route,
     instance_bounds,
+    plan_term,
     refuse_unmeasured,
     refuse_unpriced,
-    window_term,
+    steady,
 )
 from quotasvc.domain.unit import AMOUNT_MAX
 
@@ -33,9 +33,11 @@ def compile_report(route: Route, request: Request, now_ms: int) -> Order:
     refuse_unpriced(
         resource, (*price.unpriced, *rate_card.gaps(resource, rates)), request.attributes
     )
-    plan = _plan_term(route, request, price.nanos, now_ms)
+    plan = plan_term(route, request.usage, price.nanos, now_ms)
+    if plan is not None and plan.amount == 0:
+        plan = None
     valid_from, valid_until = instance_bounds(plan.windows if plan else ())
-    prices_from, prices_until = rate_card.in_force(resource, now_ms)
+    steady_from, steady_until = steady(route, now_ms)
     token_count = tokens(request.usage)
     rows = gates(route.rows, None, token_count, at_peak=False)
     return Order(
@@ -50,21 +52,8 @@ def compile_report(route: Route, request: Request, now_ms: int) -> Order:
         plan=plan,
         pool=route.pool,
         hold_ms=0,
-        valid_from_ms=max(valid_from, prices_from, route.from_ms),
-        valid_until_ms=min(valid_until, prices_until, route.until_ms),
+        valid_from_ms=max(valid_from, steady_from),
+        valid_until_ms=min(valid_until, steady_until),
         steady_until_ms=AMOUNT_MAX,
         peak_until_ms=AMOUNT_MAX,
     )
-
-
-def _plan_term(route: Route, request: Request, cost_nanos: int, now_ms: int) -> PlanTerm | None:
-    allowance = route.allowance
-    if allowance is None or not route.is_in_plan or cost_nanos == 0:
-        return None
-    amount = allowance.amount(route.resource.resource_id, request.usage, cost_nanos)
-    if amount == 0:
-        return None
-    windows = tuple(
-        window_term(place, window, now_ms, route.seat) for place, window in route.windows
-    )
-    return PlanTerm(allowance=allowance, amount=amount, windows=windows)

@@ -7,19 +7,16 @@ have no instances: their slices are plain arithmetic, done where the slices are 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, time, timedelta
 
 from quotasvc.domain.catalog import AlignedPeriod, Window
+from quotasvc.domain.cycle import wall_clock, wall_clock_ms
 
 DAY_MS = 86_400_000
 """A day on the clock; calendar days last 23 to 25 hours where clocks change."""
 
 WEEK_DAYS = 7
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ONE_MS = timedelta(milliseconds=1)
 _ONE_DAY = timedelta(days=1)
 
 
@@ -52,12 +49,7 @@ def instance(window: Window, now_ms: int) -> Instance:
 
 def day_start_ms(day: date, zone: str) -> int:
     """The first instant of a calendar day: midnight, or what follows where clocks skip it."""
-    tz = ZoneInfo(zone)
-    midnight = datetime.combine(day, time(), tz)  # fold=0: the first one where there are two
-    latest = _to_ms(midnight)
-    if _local(latest, tz).replace(tzinfo=None) == midnight.replace(tzinfo=None):
-        return latest
-    return _end_of_gap(midnight, tz)
+    return wall_clock_ms(datetime.combine(day, time()), zone)
 
 
 def _find(
@@ -70,12 +62,12 @@ def _find(
 
 
 def _day(zone: str, now_ms: int) -> Instance:
-    today = _local(now_ms, ZoneInfo(zone)).date()
+    today = wall_clock(now_ms, zone).date()
     return _tile(zone, today, _ONE_DAY, now_ms)
 
 
 def _week(zone: str, week_start: int, now_ms: int) -> Instance:
-    today = _local(now_ms, ZoneInfo(zone)).date()
+    today = wall_clock(now_ms, zone).date()
     first = today - timedelta(days=(today.weekday() - week_start) % WEEK_DAYS)
     return _tile(zone, first, timedelta(days=WEEK_DAYS), now_ms)
 
@@ -102,24 +94,3 @@ def _block(day: Instance, length_ms: int, now_ms: int) -> Instance:
     return Instance(
         start_ms, day.end_ms if index == last else min(start_ms + length_ms, day.end_ms)
     )
-
-
-@lru_cache(maxsize=1024)
-def _end_of_gap(midnight: datetime, tz: ZoneInfo) -> int:
-    """The instant at which clocks jumped over `midnight`, by bisection: zones do not tell it."""
-    before, after = _to_ms(midnight.replace(fold=1)), _to_ms(midnight)
-    while after - before > 1:
-        middle = (before + after) // 2
-        if _local(middle, tz).date() < midnight.date():
-            before = middle
-        else:
-            after = middle
-    return after
-
-
-def _to_ms(at: datetime) -> int:
-    return (at - _EPOCH) // _ONE_MS
-
-
-def _local(at_ms: int, tz: ZoneInfo) -> datetime:
-    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(tz)

@@ -39,6 +39,7 @@ class _Run:
     """An order that a script has run, or that it found to have run before (code REPLAYED)."""
 
     order: Order | None
+    rid: ReservationId  # of the record that the answer brings, if it brings one
     answer: Answer
     team_version: int
 
@@ -82,13 +83,11 @@ class Admissions:
         if isinstance(run, Denied):
             return run
         if run.answer.code is Code.REPLAYED:
-            return await self._allowed(None, run.answer, deadline)
+            return await self._allowed(None, run.rid, run.answer, deadline)
         assert run.order is not None, "a script has run it"
         if run.answer.code is Code.GRANTED:
-            return await self._allowed(run.order, run.answer, deadline)
-        why = await self._foresight.explain(run.order, run.answer, run.team_version, deadline)
-        limits = order_limits(run.order, run.answer)
-        return Denied(denial=why, limits=limits, seq=run.answer.seq)
+            return await self._allowed(run.order, run.rid, run.answer, deadline)
+        return await self._foresight.explain(run.order, run.answer, run.team_version, deadline)
 
     async def record_usage(self, report: Report, deadline: float) -> Recorded | Denied:
         """Charges usage that had no hold."""
@@ -103,8 +102,7 @@ class Admissions:
         )
         if isinstance(run, Denied):
             return run
-        record = run.answer.known
-        rid = verify(record.reservation_id, self._secrets)
+        record, rid = run.answer.known, run.rid
         catalog = await self._catalogs.get(rid.catalog_version, deadline)
         target = self._reaper.target(record.reservation_id, rid, catalog, run.answer.now_ms)
         return Recorded(
@@ -139,10 +137,13 @@ class Admissions:
                 # No script compared versions: a refusal is believed of the present team only.
                 identity = await self._identities.find(claim, deadline, is_fresh=True)
                 continue
-            naming = self._naming(order, now_ms)
+            rid = self._rid(order, now_ms)
+            naming = Naming(reservation_id=rid.sign(self._secrets.mac_key), digest=rid.digest)
             answer = await execute(order, naming, identity.team_version, deadline)
             if answer.code in (Code.GRANTED, Code.SHORT, Code.REPLAYED, Code.RECORDED):
-                return _Run(order=order, answer=answer, team_version=identity.team_version)
+                if answer.code is Code.REPLAYED:
+                    rid = verify(answer.known.reservation_id, self._secrets)
+                return _Run(order=order, rid=rid, answer=answer, team_version=identity.team_version)
             _refuse(answer, request)
             now_ms = await patience.go_on(self._reaper, identity.team.team_id, answer, deadline)
             if answer.code is Code.STALE:
@@ -167,19 +168,24 @@ class Admissions:
             replayed = Answer(
                 code=Code.REPLAYED, now_ms=found.now_ms, seq=found.seq, record=found.record
             )
-            return _Run(order=None, answer=replayed, team_version=identity.team_version)
+            return _Run(
+                order=None,
+                rid=verify(found.known.reservation_id, self._secrets),
+                answer=replayed,
+                team_version=identity.team_version,
+            )
         if not identity.is_fresh:
             return None
         if isinstance(refusal, InvalidArgument):
             raise refusal
         return Denied(denial=refusal.denial, seq=found.seq)
 
-    def _naming(self, order: Order, now_ms: int) -> Naming:
+    def _rid(self, order: Order, now_ms: int) -> ReservationId:
         route = order.route
-        rid = ReservationId(
+        return ReservationId(
             team_id=route.team.team_id,
             seat_id=route.seat.seat_id if route.seat else "",
-            pool=order.pool.value if order.pool else 0,
+            pool=order.pool_number,
             plan_index=route.plan_index,
             resource_index=route.resource_index,
             scopes=scopes(route.rows),
@@ -188,7 +194,6 @@ class Admissions:
             admit_ms=now_ms,
             digest=request_digest(route.team.team_id, order.request.request_id),
         )
-        return Naming(reservation_id=rid.sign(self._secrets.mac_key), digest=rid.digest)
 
     # Of a request.
 
@@ -207,11 +212,12 @@ class Admissions:
     ) -> Answer:
         return await self._store.reserve(order, naming, team_version, self._clock_ms(), deadline)
 
-    async def _allowed(self, order: Order | None, answer: Answer, deadline: float) -> Allowed:
-        """The answer to an admission; without an order, or to a replay, the first answer again
-        with what has become of the reservation since (SEM-35)."""
-        record, is_replay = answer.known, answer.code is Code.REPLAYED
-        rid = verify(record.reservation_id, self._secrets)
+    async def _allowed(
+        self, order: Order | None, rid: ReservationId, answer: Answer, deadline: float
+    ) -> Allowed:
+        """The answer to an admission; without an order, to a replay, the first answer again with
+        what has become of the reservation since (SEM-35)."""
+        record = answer.known
         catalog = await self._catalogs.get(rid.catalog_version, deadline)
         is_held = order is None or not order.request.check_only
         return Allowed(
@@ -220,8 +226,8 @@ class Admissions:
             expire_ms=record.number(Field.EXPIRE) if is_held else None,
             legs=record.held_legs(rid, catalog),
             cost_nanos=record.number(Field.COST),
-            limits=order_limits(order, answer) if order and not is_replay else (),
-            replayed=is_replay,
+            limits=order_limits(order, answer) if order else (),
+            replayed=order is None,
             seq=record.number(Field.SEQ),
             catalog_version=rid.catalog_version,
         )

@@ -7,7 +7,7 @@ what cannot be otherwise is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from quotasvc.domain import denial
@@ -15,13 +15,13 @@ from quotasvc.domain.catalog import Catalog, Plan
 from quotasvc.domain.denial import Shortage
 from quotasvc.domain.faults import InvalidArgument
 from quotasvc.domain.order import Order, Request, Route, compile_order, find_route
-from quotasvc.domain.outcome import Denial, LimitStatus
+from quotasvc.domain.outcome import Denied, LimitStatus
 from quotasvc.domain.reservation import request_digest
 from quotasvc.domain.team import Role, Seat
 from quotasvc.domain.unit import AMOUNT_MAX
-from quotasvc.planes.limits import limit_statuses
+from quotasvc.planes.limits import described
 from quotasvc.planes.switches import Switches
-from quotasvc.store.answer import RENEWAL, Answer
+from quotasvc.store.answer import RENEWAL, Answer, Level
 from quotasvc.store.call import Naming
 from quotasvc.store.code import Code
 from quotasvc.store.decision import DecisionStore
@@ -35,8 +35,12 @@ NEW_SEAT = "new"
 
 def order_limits(order: Order, answer: Answer) -> tuple[LimitStatus, ...]:
     """The limits of an order as its answer describes them."""
+    return tuple(status for status, _ in _described(order, answer))
+
+
+def _described(order: Order, answer: Answer) -> Iterator[tuple[LimitStatus, Level]]:
     plan = order.plan
-    return limit_statuses(
+    return described(
         order.gates,
         plan.allowance if plan else None,
         plan.windows if plan else (),
@@ -47,18 +51,13 @@ def order_limits(order: Order, answer: Answer) -> tuple[LimitStatus, ...]:
 def shortage_of(order: Order, answer: Answer) -> Shortage:
     """What the answer found short, in the order's words."""
     short = answer.shortfall
-    in_force = {gate.place for gate in order.gates if gate.limit is not None}
-    plan_places = {term.place for term in order.plan.windows} if order.plan else set()
+    limits = tuple(_described(order, answer))
     windows = order.plan.windows if order.plan else ()
     renewing = {level.place for level in answer.levels if level.fits_ms == RENEWAL}
     return Shortage(
-        limits=order_limits(order, answer),
+        limits=tuple(status for status, _ in limits),
         renewing=frozenset(t.window.window_id for t in windows if t.place in renewing),
-        fits_ms=tuple(
-            None if level.fits_ms < 0 else level.fits_ms
-            for level in answer.levels
-            if level.place in in_force or level.place in plan_places
-        ),
+        fits_ms=tuple(None if level.fits_ms < 0 else level.fits_ms for _, level in limits),
         pool_available=short.available,
         pool_held=short.held,
         is_unpaid=short.is_unpaid,
@@ -84,12 +83,13 @@ class Foresight:
 
     async def explain(
         self, order: Order, answer: Answer, team_version: int, deadline: float
-    ) -> Denial:
+    ) -> Denied:
         """The denial for what was short."""
         shortage, now_ms = shortage_of(order, answer), answer.now_ms
         clears_ms = await self._clears_ms(order, shortage, now_ms, team_version, deadline)
         plans = await self._plans_that_admit(order, shortage, now_ms, team_version, deadline)
-        return denial.explain(order, shortage, self._catalog(), now_ms, clears_ms, plans)
+        why = denial.explain(order, shortage, self._catalog(), now_ms, clears_ms, plans)
+        return Denied(denial=why, limits=shortage.limits, seq=answer.seq)
 
     async def _clears_ms(
         self, order: Order, shortage: Shortage, now_ms: int, version: int, deadline: float
@@ -180,7 +180,6 @@ class Foresight:
 def _edge_ms(order: Order, shortage: Shortage) -> int:
     """When what stands in the way may be gone before it clears by itself: prices and the seat
     change, and peak hours end, where it is a gate that is closed."""
-    is_gated = any(fits_ms != 0 for _, fits_ms in shortage.gates())
-    if order.is_peak and is_gated:
+    if order.is_peak and shortage.is_gated:
         return min(order.steady_until_ms, order.peak_until_ms)
     return order.steady_until_ms

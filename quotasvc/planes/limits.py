@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from quotasvc.domain.catalog import Allowance
 from quotasvc.domain.gate import Gate
@@ -42,22 +42,30 @@ def gate_status(gate: Gate, level: Level) -> LimitStatus:
     )
 
 
+def described(
+    gates: Iterable[Gate],
+    allowance: Allowance | None,
+    terms: tuple[WindowTerm, ...],
+    levels: tuple[Level, ...],
+) -> Iterator[tuple[LimitStatus, Level]]:
+    """The limits that a script described, by their places; a cap that is not in force is none."""
+    by_place = {gate.place: gate for gate in gates}
+    windows = {term.place: term for term in terms}
+    for level in levels:
+        gate = by_place.get(level.place)
+        if gate is not None and gate.limit is not None:
+            yield gate_status(gate, level), level
+        elif gate is None and allowance is not None:
+            term = windows[level.place]
+            denied = level.fits_ms != 0
+            yield limit_status(allowance, term, level, is_denied=denied), level
+
+
 def limit_statuses(
     gates: Iterable[Gate],
     allowance: Allowance | None,
     terms: tuple[WindowTerm, ...],
     levels: tuple[Level, ...],
 ) -> tuple[LimitStatus, ...]:
-    """The limits that a script described, by their places; a cap that is not in force is none."""
-    by_place = {gate.place: gate for gate in gates}
-    windows = {term.place: term for term in terms}
-    statuses = []
-    for level in levels:
-        gate = by_place.get(level.place)
-        if gate is not None and gate.limit is not None:
-            statuses.append(gate_status(gate, level))
-        elif gate is None and allowance is not None:
-            term = windows[level.place]
-            denied = level.fits_ms != 0
-            statuses.append(limit_status(allowance, term, level, is_denied=denied))
-    return tuple(statuses)
+    """How those stand."""
+    return tuple(status for status, _ in described(gates, allowance, terms, levels))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from quotasvc.domain.reservation import Reservation, State, request_digest
+from quotasvc.domain.reservation import Reservation, ReservationId, State, request_digest
 from quotasvc.domain.secret import Secrets
 from quotasvc.domain.team import TEAM_ID
 from quotasvc.planes.ask import Listing
 from quotasvc.planes.catalogs import Catalogs
 from quotasvc.planes.reaper import Reaper
-from quotasvc.planes.settlement import not_found, verify
+from quotasvc.planes.settlement import find_record, not_found, verify
 from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.decision import MARK_PREFIX, DecisionStore
 from quotasvc.store.record import Record
@@ -42,10 +42,10 @@ class Reservations:
     async def get(self, reservation_id: str, deadline: float) -> Reservation:
         """The reservation of this id, as it stands."""
         rid = verify(reservation_id, self._secrets)
-        found = await self._store.find(rid.team_id, rid.digest, deadline)
-        if found.record is None or found.record.reservation_id != reservation_id:
+        record = await find_record(self._store, reservation_id, rid, deadline)
+        if record is None:
             raise not_found()
-        return await self._shown(found.record, deadline)
+        return await self._shown(record, rid, deadline)
 
     async def find(self, team_id: str, request_id: str, deadline: float) -> Reservation:
         """The reservation that a request made, for a caller that lost the answer."""
@@ -54,7 +54,8 @@ class Reservations:
         found = await self._store.find(team_id, request_digest(team_id, request_id), deadline)
         if found.record is None:
             raise not_found()
-        return await self._shown(found.record, deadline)
+        rid = verify(found.record.reservation_id, self._secrets)
+        return await self._shown(found.record, rid, deadline)
 
     async def list(
         self, listing: Listing, deadline: float
@@ -82,15 +83,11 @@ class Reservations:
             if name.startswith(MARK_PREFIX):
                 continue
             rid = verify(name, self._secrets)
-            found = await self._store.find(rid.team_id, rid.digest, deadline)
-            record = found.record
-            if record is None or record.reservation_id != name:
-                continue
-            if record.state is listing.state:
-                shown.append(await self._shown(record, deadline))
+            record = await find_record(self._store, name, rid, deadline)
+            if record is not None and record.state is listing.state:
+                shown.append(await self._shown(record, rid, deadline))
         return tuple(shown), places[-1] if len(places) == listing.size else None
 
-    async def _shown(self, record: Record, deadline: float) -> Reservation:
-        rid = verify(record.reservation_id, self._secrets)
+    async def _shown(self, record: Record, rid: ReservationId, deadline: float) -> Reservation:
         catalog = await self._catalogs.get(rid.catalog_version, deadline)
         return record.reservation(rid, catalog)

@@ -34,6 +34,14 @@ def verify(reservation_id: str, secrets: Secrets) -> ReservationId:
     return rid
 
 
+async def find_record(
+    store: DecisionStore, reservation_id: str, rid: ReservationId, deadline: float
+) -> Record | None:
+    """The record of this very reservation; another's under the same request is none."""
+    record = (await store.find(rid.team_id, rid.digest, deadline)).record
+    return record if record is not None and record.reservation_id == reservation_id else None
+
+
 def not_found() -> NotFound:
     """Unknown, forged, and of another team look alike."""
     return NotFound("there is no such reservation")
@@ -65,8 +73,7 @@ class Settlements:
             settlement, is_unmatched = _price(rid, settle, catalog)
         except InvalidArgument:
             # What is not known is not found, whatever it is to be settled at.
-            found = await self._store.find(rid.team_id, rid.digest, deadline)
-            if found.record is None or found.record.reservation_id != reservation_id:
+            if await find_record(self._store, reservation_id, rid, deadline) is None:
                 raise not_found() from None
             raise
         now_ms, patience = self._clock_ms(), Patience()

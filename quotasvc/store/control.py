@@ -65,7 +65,7 @@ class ControlStore:
         finds the pool full waits for a place; one that was not is refused early (SEM-24).
         """
         names = keys.team_keys(team_id)
-        pool = names.wallet if payer is Payer.WALLET else names.credits
+        pool = names.pool(payer)
         if payer is Payer.WALLET and lot_id != WALLET_LOT:
             raise ValueError("a wallet has one lot")
         if len(lot_id) > LOT_ID_CHARS_MAX or PART_ID.fullmatch(lot_id):

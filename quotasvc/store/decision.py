@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from quotasvc.domain.catalog import Allowance, Straddle
 from quotasvc.domain.order import Order
-from quotasvc.domain.reservation import Payer, shorten
+from quotasvc.domain.reservation import shorten
 from quotasvc.domain.unit import COST
 from quotasvc.store import keys, table
 from quotasvc.store.answer import Answer, decode
 from quotasvc.store.call import Bounds, Naming, Return, Settlement, Target
 from quotasvc.store.code import ModeCode, StraddleCode
+from quotasvc.store.declaration import Script
 from quotasvc.store.executor import Executor
 from quotasvc.store.keys import PoolKeys, TeamKeys
 from quotasvc.store.limits import limit_keys, limit_numbers
@@ -53,7 +54,7 @@ class DecisionStore:
             mode = ModeCode.WHAT_IF
         plan = order.plan
         team = keys.team_keys(order.route.team.team_id)
-        pool = _pool(team, order.pool.value if order.pool else 0)
+        pool = team.pool(order.pool_number)
         script_keys = (
             team.team,
             team.record(naming.digest),
@@ -75,10 +76,11 @@ class DecisionStore:
             team_version,
             mode.value,
             order.cost_nanos,
-            order.pool.value if order.pool else 0,
+            order.pool_number,
             order.hold_ms,
             order.tokens,
-            *_plan_words(order),
+            plan.amount if plan else 0,
+            _straddle(plan.allowance if plan else None),
             plan.allowance.split_min if plan else 0,
             team.team_id,
             naming.reservation_id,
@@ -100,7 +102,7 @@ class DecisionStore:
         """Charges an order without a hold."""
         plan = order.plan
         team = keys.team_keys(order.route.team.team_id)
-        pool = _pool(team, order.pool.value if order.pool else 0)
+        pool = team.pool(order.pool_number)
         script_keys = (
             team.team,
             team.record(naming.digest),
@@ -122,7 +124,7 @@ class DecisionStore:
             team_version,
             order.request.outcome,
             order.cost_nanos,
-            order.pool.value if order.pool else 0,
+            order.pool_number,
             order.tokens,
             plan.amount if plan else 0,
             int(plan is not None and plan.allowance.unit != COST),
@@ -166,22 +168,33 @@ class DecisionStore:
             settlement.usage,
             *target.limits,
         )
-        pool = _pool(keys.team_keys(target.team_id), target.pool)
+        pool = keys.team_keys(target.team_id).pool(target.pool)
         names = _settle_keys(target, pool.ends, pool.waiting)
         reply = await self._executor.run(table.COMMIT, names, args, deadline)
         return decode(reply, target.team_id, target.digest)
 
     async def release(self, target: Target, bounds: Bounds, deadline: float) -> Answer:
         """Gives back a hold."""
+        return await self._end(table.RELEASE, target, bounds.words, deadline)
+
+    async def expire(
+        self, target: Target, bounds: Bounds, deadline: float, *, is_charged: bool
+    ) -> Answer:
+        """Reaps one hold if its time is over: gives it back, or charges it until it is settled."""
+        return await self._end(table.EXPIRE, target, (*bounds.words, int(is_charged)), deadline)
+
+    async def _end(
+        self, script: Script, target: Target, numbers: tuple[int, ...], deadline: float
+    ) -> Answer:
         args: tuple[Word, ...] = (
-            *bounds.words,
+            *numbers,
             target.team_id,
             target.reservation_id,
             target.short_id,
             target.digest,
             *target.limits,
         )
-        reply = await self._executor.run(table.RELEASE, _settle_keys(target), args, deadline)
+        reply = await self._executor.run(script, _settle_keys(target), args, deadline)
         return decode(reply, target.team_id, target.digest)
 
     async def refund(self, target: Target, back: Return, bounds: Bounds, deadline: float) -> Answer:
@@ -191,7 +204,7 @@ class DecisionStore:
             team.team,
             team.record(target.digest),
             team.ledger,
-            *_moved(_pool(team, target.pool)),
+            *_moved(team.pool(target.pool)),
             *_target_keys(team, target),
         )
         args: tuple[Word, ...] = (
@@ -210,22 +223,6 @@ class DecisionStore:
             *target.limits,
         )
         reply = await self._executor.run(table.REFUND, names, args, deadline)
-        return decode(reply, target.team_id, target.digest)
-
-    async def expire(
-        self, target: Target, bounds: Bounds, deadline: float, *, is_charged: bool
-    ) -> Answer:
-        """Reaps one hold if its time is over: gives it back, or charges it until it is settled."""
-        args: tuple[Word, ...] = (
-            *bounds.words,
-            int(is_charged),
-            target.team_id,
-            target.reservation_id,
-            target.short_id,
-            target.digest,
-            *target.limits,
-        )
-        reply = await self._executor.run(table.EXPIRE, _settle_keys(target), args, deadline)
         return decode(reply, target.team_id, target.digest)
 
     async def extend(self, target: Target, hold_ms: int, bounds: Bounds, deadline: float) -> Answer:
@@ -267,7 +264,7 @@ def _settle_keys(target: Target, *more: str) -> tuple[str, ...]:
         team.purge,
         team.due,
         team.ledger,
-        *_moved(_pool(team, target.pool)),
+        *_moved(team.pool(target.pool)),
         *more,
         *_target_keys(team, target),
     )
@@ -296,15 +293,6 @@ def _order_keys(team: TeamKeys, order: Order) -> list[str]:
     if plan is None:
         return limit_keys(team, seat_id, order.gates, None, ())
     return limit_keys(team, seat_id, order.gates, plan.allowance, plan.windows)
-
-
-def _pool(team: TeamKeys, pool: int) -> PoolKeys:
-    return team.wallet if pool == Payer.WALLET else team.credits
-
-
-def _plan_words(order: Order) -> tuple[int, int]:
-    plan = order.plan
-    return (plan.amount if plan else 0), _straddle(plan.allowance if plan else None)
 
 
 def _straddle(allowance: Allowance | None) -> int:

@@ -15,6 +15,7 @@ from itertools import product
 from string import ascii_lowercase
 
 from quotasvc.domain.catalog import Allowance, Window
+from quotasvc.domain.reservation import Payer
 
 SCHEMA = "q1"
 SCHEMA_NUMBER = 1
@@ -97,6 +98,10 @@ class TeamKeys:
     ledger: str
     credits: PoolKeys
     wallet: PoolKeys
+
+    def pool(self, payer: int) -> PoolKeys:
+        """The pool of a payer; whoever is not the wallet's is paid by Credits."""
+        return self.wallet if payer == Payer.WALLET else self.credits
 
     def record(self, digest: str) -> str:
         """HASH: the one record of a request. Purged by time, never by TTL."""

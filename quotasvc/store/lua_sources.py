@@ -19,6 +19,8 @@ _STRING_OR_COMMENT = re.compile(
     re.DOTALL,
 )
 _REQUIRE = re.compile(r"""(?<![\w.])require\b(?:\("(?P<module>[a-z0-9_]+(?:\.[a-z0-9_]+)*)"\))?""")
+_LOCALS = re.compile(r"\blocal\s([\w\s,]*)")
+_WORD = re.compile(r"\w+")
 _NOT_NEWLINE = re.compile(r"[^\n]")
 
 
@@ -26,7 +28,8 @@ _NOT_NEWLINE = re.compile(r"[^\n]")
 class LuaSource:
     """One file: `text` as written, `code` without comments, `names` without strings either.
 
-    What is left out is blanked, so that a place in one is the same place in all three.
+    What is left out is blanked, so that a place in one is the same place in all three. `own` are
+    the names that the file itself defines.
     """
 
     module: str
@@ -34,16 +37,19 @@ class LuaSource:
     text: str
     code: str
     names: str
+    own: frozenset[str]
 
     @staticmethod
     def of(module: str, path: str, text: str) -> LuaSource:
         """Reads `text` as the file at `path`."""
+        names = _STRING_OR_COMMENT.sub(lambda m: _blank(m[0]), text)
         return LuaSource(
             module=module,
             path=path,
             text=text,
             code=_STRING_OR_COMMENT.sub(lambda m: m["string"] or _blank(m[0]), text),
-            names=_STRING_OR_COMMENT.sub(lambda m: _blank(m[0]), text),
+            names=names,
+            own=frozenset(word for run in _LOCALS.findall(names) for word in _WORD.findall(run)),
         )
 
     def at(self, offset: int) -> str:
@@ -66,6 +72,7 @@ class LuaLibrary:
     def __init__(self, root: Traversable, stand_ins: Mapping[str, str]) -> None:
         self._root = root
         self._stand_ins = stand_ins
+        self._sources: dict[str, LuaSource] = {}
 
     def closure(self, path: str) -> tuple[LuaSource, ...]:
         """The file at `path` (no ending), after all that it requires: each once, depth first."""
@@ -87,12 +94,17 @@ class LuaLibrary:
         found[module] = source
 
     def _read(self, module: str, required_at: str) -> LuaSource:
+        """Each file once, however many scripts require it."""
+        if module in self._sources:
+            return self._sources[module]
         path = self._stand_ins.get(module, module).replace(".", "/") + ".lua"
         try:
             text = self._root.joinpath(path).read_text(encoding="utf-8")
         except FileNotFoundError:
             raise ScriptBroken(f"{required_at}: there is no {path}") from None
-        return LuaSource.of(module, path, text)
+        source = LuaSource.of(module, path, text)
+        self._sources[module] = source
+        return source
 
 
 def _blank(text: str) -> str:

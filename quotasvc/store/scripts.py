@@ -19,7 +19,7 @@ from itertools import compress
 from quotasvc.store.declaration import Arg, Build, Constants, Script
 from quotasvc.store.faults import ScriptBroken
 from quotasvc.store.resp import Word, pack
-from quotasvc.store.stitcher import NAME, stitch
+from quotasvc.store.stitcher import NAME, library, stitch
 
 __all__ = [
     "Arg",
@@ -129,7 +129,7 @@ def load_scripts(
     """
     if (build is Build.TEST) != (clock_ms is not None):
         raise ScriptBroken("a clock belongs to Build.TEST, and to nothing else")
-    sources = files("quotasvc.store") / "lua" if root is None else root
+    sources = library(files("quotasvc.store") / "lua" if root is None else root, build)
     return ScriptSet(
         (StitchedScript.of(script, stitch(script, build, sources)) for script in declarations),
         clock_ms,

@@ -74,15 +74,19 @@ end"""
 _REGISTER = 'redis.register_function{function_name = "{name}", callback = entry, flags = {flags}}'
 
 
-def stitch(script: Script, build: Build, root: Traversable) -> str:
+def library(root: Traversable, build: Build) -> LuaLibrary:
+    """The Lua files below `root` as scripts of a build see them."""
+    return LuaLibrary(root, _STAND_INS[build])
+
+
+def stitch(script: Script, build: Build, sources: LuaLibrary) -> str:
     """The library that the server gets for `script`, or ScriptBroken with `file:line`.
 
     `NAME` in it stands for its name, which its content decides. The modules are run once, when
     the server loads it; a call costs no more than its own work.
     """
-    *modules, body = LuaLibrary(root, _STAND_INS[build]).closure(script.name)
-    sources = (*modules, body)
-    used = _names_used(script, _declared(script, build), sources)
+    *modules, body = sources.closure(script.name)
+    used = _names_used(script, _declared(script, build), (*modules, body))
     spelled = _spelled(script, build)
     parts = (
         f"-- {script.name}: stitched for build {build.value} from lua/, do not edit.",
@@ -106,7 +110,7 @@ def _called(result: str, source: LuaSource, spelled: Mapping[str, str], call: st
     """The file as a function, so that its locals stay its own; its names become positions."""
     text, end = "", 0
     for match in _TABLE_USE.finditer(source.names):
-        if match["member"] is not None and not _is_own(match["table"], source):
+        if match["member"] is not None and match["table"] not in source.own:
             text += source.text[end : match.start()] + spelled[match[0]]
             end = match.end()
     text += source.text[end:]
@@ -183,7 +187,7 @@ def _names_used(
     for source in sources:
         for match in _TABLE_USE.finditer(source.names):
             table, member = match["table"], match["member"]
-            if _is_own(table, source):
+            if table in source.own:
                 continue
             is_known = table in declared and (member is None or member in declared[table])
             if not is_known or (member is None and table not in script.constants):
@@ -192,11 +196,6 @@ def _names_used(
             if member is None:
                 whole.add(table)
     return frozenset(whole)
-
-
-def _is_own(name: str, source: LuaSource) -> bool:
-    """Whether the file itself defines `name`."""
-    return re.search(rf"\blocal\s[\w\s,]*\b{name}\b", source.names) is not None
 
 
 def _declared(script: Script, build: Build) -> dict[str, frozenset[str]]:

@@ -82,7 +82,7 @@ class UsageStore:
     async def pool(self, team_id: str, payer: Payer, deadline: float) -> Pool:
         """Every lot of the team's Credits or wallet, spent ones too."""
         team = keys.team_keys(team_id)
-        pool = team.wallet if payer is Payer.WALLET else team.credits
+        pool = team.pool(payer)
         names = (
             team.team,
             pool.order,
@@ -108,7 +108,7 @@ class UsageStore:
     async def balance(self, team_id: str, payer: Payer, deadline: float) -> PoolBalance:
         """What the team's Credits or wallet come to; costs the same however many lots are spent."""
         team = keys.team_keys(team_id)
-        pool = team.wallet if payer is Payer.WALLET else team.credits
+        pool = team.pool(payer)
         names = (
             team.team,
             pool.order,

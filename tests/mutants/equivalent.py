@@ -82,9 +82,6 @@ EQUIVALENT: Mapping[Key, str] = {
     Key(
         _WINDOW, "while now_ms >= day_start_ms(first + step, zone):", 13, "greater-equal"
     ): "at the first instant of a day clocks show that day already",
-    Key(
-        _WINDOW, "while after - before > 1:", 23, "number+1"
-    ): "no zone ever jumped over midnight so that it matters: all were tried, 1900 to 2038",
 }
 
 
