@@ -5,21 +5,16 @@ from __future__ import annotations
 import pytest
 
 from quotasvc.domain.faults import FailedPrecondition, InvalidArgument, NotFound
-from quotasvc.domain.outcome import Committed
 from quotasvc.domain.reservation import Payer, Reservation, State
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.ask import Settle
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, Clock
+from tests.support.lots import drawn
 from tests.support.quota import TEAM, Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
-
-
-def legs(committed: Committed) -> list[tuple[str, int]]:
-    """(source, whole credits) of what was charged."""
-    return [(leg.source, leg.nanos // CREDIT) for leg in committed.legs]
 
 
 def winner(refused: FailedPrecondition) -> Reservation:
@@ -35,7 +30,7 @@ async def test_a_commit_at_less_gives_the_rest_back(quota: Quota) -> None:
     # when less was used
     committed = await quota.commit(reservation, 30)
     # then that is charged, and the rest is free again
-    assert legs(committed) == [("s1/general", 30)]
+    assert drawn(committed) == [("s1/general", 30)]
     assert (committed.actual_nanos, committed.written_off_nanos) == (30 * CREDIT, 0)
     assert not committed.late
     assert await quota.window() == (30, 0)
@@ -63,7 +58,7 @@ async def test_what_stays_charged_is_a_prefix_of_what_was_drawn(
     # when any part of it was used
     committed = await quota.commit(reservation, tokens)
     # then the last drawn is the first given back
-    assert legs(committed) == charged
+    assert drawn(committed) == charged
     assert await quota.available() == available
     assert await quota.window() == (min(tokens, 100), 0)
 
@@ -284,7 +279,7 @@ async def test_a_lot_that_expired_meanwhile_still_pays_what_it_held(
     # when less is committed
     committed = await quota.commit(reservation, 50)
     # then the lot pays, and what comes back is expired
-    assert legs(committed) == [("lot", 50)]
+    assert drawn(committed) == [("lot", 50)]
     lot = (await quota.lots())["lot"]
     assert (lot.available, lot.held, lot.consumed) == (0, 0, 50 * CREDIT)
     assert lot.expired == 50 * CREDIT

@@ -60,48 +60,43 @@ async def subscribe(
     return made
 
 
-async def use(quota: Quota, tokens: int) -> None:
-    """Usage that is there to stay."""
-    await quota.commit(await quota.reserve(tokens))
-
-
 async def test_use_counts_until_the_cycle_ends(quota: Quota, clock: Clock) -> None:
     # given use at the beginning, in the middle and at the end of a cycle that does not renew
     await subscribe(quota, renews=False)
-    await use(quota, 40)
+    await quota.use(40)
     clock.advance(MONTH // 2)
-    await use(quota, 40)
+    await quota.use(40)
     clock.now_ms = START_MS + MONTH - 1
     # then all of it counts, up to the last millisecond (W5)
     assert await quota.window(CYCLE_ID) == (80, 0)
     assert (await quota.denied(21)).denial.reason is DenialReason.WINDOW_EXHAUSTED
-    await use(quota, 20)
+    await quota.use(20)
 
 
 async def test_a_cycle_shows_when_it_ends(quota: Quota) -> None:
     await subscribe(quota)
     assert (await quota.status(CYCLE_ID)).reset_ms == START_MS + MONTH
-    await use(quota, 1)
+    await quota.use(1)
     assert (await quota.status(CYCLE_ID)).reset_ms == START_MS + MONTH
 
 
 async def test_a_cycle_without_end_never_resets(quota: Quota, clock: Clock) -> None:
     # given a seat that is paid for ever (W5)
     await subscribe(quota, until_ms=None)
-    await use(quota, 60)
+    await quota.use(60)
     clock.advance(400 * DAY)
     # then what was used a year ago still counts, and no reset is named
     status = await quota.status(CYCLE_ID)
     assert (status.used, status.reset_ms) == (60 * CREDIT, None)
     denied = await quota.denied(41)
     assert (denied.denial.retry_after_ms, denied.denial.obstacles[0].reset_ms) == (None, None)
-    await use(quota, 40)
+    await quota.use(40)
 
 
 async def test_in_the_grace_the_old_cycle_still_counts(quota: Quota, clock: Clock) -> None:
     # given a seat that renews and is 70 into its cycle
     await subscribe(quota)
-    await use(quota, 70)
+    await quota.use(70)
     # when the cycle is over and nobody has renewed it yet (SEM-42)
     for at_ms in (START_MS + MONTH, START_MS + MONTH + GRACE - 1):
         clock.now_ms = at_ms
@@ -117,7 +112,7 @@ async def test_after_its_end_it_is_no_seat(
 ) -> None:
     # given a seat that renews, or was cancelled, with room in its cycle (W8)
     await subscribe(quota, renews=renews)
-    await use(quota, 10)
+    await quota.use(10)
     clock.now_ms = START_MS + ends_ms - 1
     await quota.reserve(1, check_only=True, request_id="")
     # when its time is over
@@ -142,7 +137,7 @@ async def test_after_its_end_credits_pay_alone(quota: Quota, clock: Clock) -> No
 async def test_a_full_cycle_has_a_reset_and_no_time_to_wait(quota: Quota, clock: Clock) -> None:
     # given a cycle that is used up
     await subscribe(quota)
-    await use(quota, 100)
+    await quota.use(100)
     clock.advance(HOUR)
     denied = await quota.denied(1)
     # then time cures nothing: it needs a renewal; but it is shown when that is due (SEM-47)
@@ -175,7 +170,7 @@ async def test_another_window_that_is_full_as_well_does_not_bring_a_time(
     conserved.append(made)
     quota = Quota(executor, clock, made)
     await subscribe(quota)
-    await use(quota, 80)
+    await quota.use(80)
     # when only the hours are full, their time is named, exactly
     denied = await quota.denied(15)
     await assert_exact(quota, clock, denied, quota.ask(15))
@@ -196,7 +191,7 @@ async def test_the_end_of_a_seat_may_let_credits_pay(
     made = replace(seat("s1", "ann", "deny"), cycle_start_ms=START_MS, paid_until_ms=until_ms)
     keys = (key(1, "ann"),)
     await quota.put(team(people, seats=(replace(made, renews=False),), keys=keys))
-    await use(quota, 100)
+    await quota.use(100)
     await quota.grant("lot", pool, days=100)
     # when a request is denied, then it passes once there is no plan in the way, if at all (D4)
     denied = await quota.denied(50)
@@ -215,17 +210,17 @@ async def test_a_split_plan_waits_for_no_renewal(
     conserved.append(made)
     quota = Quota(executor, clock, made)
     await subscribe(quota, access=True)
-    await use(quota, 100)
+    await quota.use(100)
     await quota.grant("lot", 10)
     # then no time is named for what is more
     assert (await quota.denied(11)).denial.retry_after_ms is None
-    await use(quota, 10)
+    await quota.use(10)
 
 
 async def test_a_renewed_cycle_starts_fresh(quota: Quota, clock: Clock) -> None:
     # given a cycle that is used up, and its grace
     await subscribe(quota)
-    await use(quota, 100)
+    await quota.use(100)
     clock.now_ms = START_MS + MONTH + HOUR
     await quota.denied(1)
     # when it is renewed, from its end on (SEM-42)
@@ -233,7 +228,7 @@ async def test_a_renewed_cycle_starts_fresh(quota: Quota, clock: Clock) -> None:
     # then all of it is there again, and shows the new end
     status = await quota.status(CYCLE_ID)
     assert (status.used, status.reset_ms) == (0, START_MS + 2 * MONTH)
-    await use(quota, 100)
+    await quota.use(100)
     await quota.denied(1)
 
 
@@ -246,7 +241,7 @@ async def test_other_windows_do_not_notice_a_renewal(
     quota = Quota(executor, clock, made)
     await subscribe(quota)
     clock.now_ms = START_MS + MONTH - HOUR
-    await use(quota, 70)
+    await quota.use(70)
     # when the next cycle has begun (SEM-42)
     clock.advance(HOUR)
     await subscribe(quota, START_MS + MONTH, START_MS + 2 * MONTH)
@@ -260,7 +255,7 @@ async def test_other_windows_do_not_notice_a_renewal(
 async def test_a_new_plan_in_the_same_cycle_keeps_its_use(quota: Quota) -> None:
     # given a seat that changes its plan in the midst of a cycle (SEM-18)
     made = await subscribe(quota)
-    await use(quota, 70)
+    await quota.use(70)
     people = (member("ann", Role.OWNER, access=False),)
     changed = replace(made, plan_id="deny")
     await quota.put(team(people, seats=(changed,), keys=(key(1, "ann"),)))
@@ -281,7 +276,7 @@ async def test_what_returns_to_a_cycle_that_is_over_returns_nowhere(
         await quota.commit(hold)
     clock.advance(2 * MINUTE)
     await subscribe(quota, START_MS + MONTH, START_MS + 2 * MONTH)
-    await use(quota, 50)
+    await quota.use(50)
     # when it ends, whichever way
     if way == "refund":
         gone = [leg.window_gone for leg in (await quota.refund(hold)).released]

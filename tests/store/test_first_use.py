@@ -35,11 +35,6 @@ def quota(executor: Executor, clock: Clock, conserved: list[Catalog]) -> Quota:
     return Quota(executor, clock, made)
 
 
-async def use(quota: Quota, tokens: int) -> None:
-    """Usage that is there to stay."""
-    await quota.commit(await quota.reserve(tokens))
-
-
 async def test_a_window_that_nobody_has_used_is_not_open(quota: Quota, clock: Clock) -> None:
     # given a team that has asked for nothing yet, for days
     await quota.team(access=False)
@@ -62,7 +57,7 @@ async def test_the_first_hold_opens_it_and_later_use_does_not_move_its_end(
     clock.advance(MINUTE)
     await quota.commit(first)
     clock.advance(HOUR)
-    await use(quota, 20)
+    await quota.use(20)
     # then it ends when it would have ended
     status = await quota.status(USE_ID)
     assert (status.used, status.reset_ms) == (30 * CREDIT, START_MS + 5 * HOUR)
@@ -108,7 +103,7 @@ async def test_it_stays_open_while_anything_of_it_is_held(quota: Quota, clock: C
 async def test_when_it_is_over_it_is_fresh(quota: Quota, clock: Clock) -> None:
     # given a window that is used up
     await quota.team(access=False)
-    await use(quota, 100)
+    await quota.use(100)
     # when its time is nearly over, it is still used up
     clock.now_ms = START_MS + 5 * HOUR - 1
     denied = await quota.denied(1)
@@ -117,7 +112,7 @@ async def test_when_it_is_over_it_is_fresh(quota: Quota, clock: Clock) -> None:
     clock.advance(1)
     assert (await quota.status(USE_ID)).reset_ms is None
     clock.advance(HOUR)
-    await use(quota, 100)
+    await quota.use(100)
     status = await quota.status(USE_ID)
     assert (status.used, status.reset_ms) == (100 * CREDIT, clock() + 5 * HOUR)
 
@@ -129,7 +124,7 @@ async def test_the_time_to_wait_is_until_its_end(quota: Quota, clock: Clock, nee
     clock.advance(12_345)
     opened_ms = clock()
     for tokens in (59, 41):
-        await use(quota, tokens)
+        await quota.use(tokens)
         clock.advance(77 * MINUTE + 1)
     # then the wait that is named is the shortest: its whole use ends at once (SEM-8)
     denied = await quota.denied(need)
@@ -141,7 +136,7 @@ async def test_the_time_to_wait_is_until_its_end(quota: Quota, clock: Clock, nee
 
 async def test_a_request_above_its_limit_never_fits(quota: Quota) -> None:
     await quota.team(access=False)
-    await use(quota, 50)
+    await quota.use(50)
     assert (await quota.denied(101)).denial.retry_after_ms is None
 
 
@@ -161,11 +156,11 @@ async def test_a_hold_of_an_instance_that_is_over_returns_nothing_to_the_next(
 ) -> None:
     # given a hold on an instance that ends before the hold does, and a new instance
     await quota.team(access=False)
-    await use(quota, 10)
+    await quota.use(10)
     clock.now_ms = START_MS + 5 * HOUR - MINUTE
     hold = await quota.reserve(30)
     clock.advance(2 * MINUTE)
-    await use(quota, 50)
+    await quota.use(50)
     # when the hold is released
     refunded = await quota.refund(hold)
     # then its window is gone, and what the next one counts stays (SEM-15, SEM-51)
@@ -179,11 +174,11 @@ async def test_a_commit_of_an_instance_that_is_over_adds_only_what_is_more(
 ) -> None:
     # given a hold of 30 whose instance is over, and a new one with 50 in it
     await quota.team(access=False)
-    await use(quota, 10)
+    await quota.use(10)
     clock.now_ms = START_MS + 5 * HOUR - MINUTE
     hold = await quota.reserve(30)
     clock.advance(2 * MINUTE)
-    await use(quota, 50)
+    await quota.use(50)
     # when it is committed at as much, less or more
     committed = await quota.commit(hold, actual)
     # then only what is beyond the hold belongs to the present (SEM-27)
@@ -200,7 +195,7 @@ async def test_an_instance_closed_and_opened_anew_is_not_the_one_that_was_charge
     first = await quota.reserve(30)
     await quota.commit(first)
     clock.advance(5 * HOUR)
-    await use(quota, 7)
+    await quota.use(7)
     # when the rest goes back
     refunded = await quota.refund(first, "f1")
     # then it goes to no window (W4)
@@ -230,11 +225,11 @@ async def test_two_of_them_open_and_end_each_on_its_own(
     conserved.append(made)
     quota = Quota(executor, clock, made)
     await quota.team(access=False)
-    await use(quota, 60)
+    await quota.use(60)
     clock.advance(HOUR)
     # when the short one is over, the next use opens it anew, and the long one runs on
     assert await quota.window(SHORT_ID) == (0, 0)
-    await use(quota, 40)
+    await quota.use(40)
     assert (await quota.status(SHORT_ID)).reset_ms == START_MS + 2 * HOUR
     assert (await quota.status(USE_ID)).reset_ms == START_MS + 5 * HOUR
     # then the latest end of those that are full counts (SEM-8)
@@ -252,7 +247,7 @@ async def test_split_waits_for_what_the_pool_cannot_pay(
     conserved.append(made)
     quota = Quota(executor, clock, made)
     await quota.team()
-    await use(quota, 100)
+    await quota.use(100)
     clock.advance(HOUR)
     await quota.grant("lot", 10)
     # then what is more waits for the end, exactly (SEM-47)
@@ -278,7 +273,7 @@ async def test_its_counter_holds_one_instance_whatever_the_traffic(
     # given uses over many instances
     await quota.team(access=False)
     for _ in range(12):
-        await use(quota, 3)
+        await quota.use(3)
         clock.advance(3 * HOUR)
     # then the store keeps three numbers of them
     [window] = (await Books.read(quota.executor)).team(TEAM).windows.values()

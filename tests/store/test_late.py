@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from quotasvc.domain.outcome import Allowed, Committed
+from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import State
 from quotasvc.domain.unit import Usage
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, HOUR, MINUTE, START_MS, Clock
+from tests.support.lots import drawn
 from tests.support.quota import Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
 
 MIDNIGHT_MS = START_MS - 7 * HOUR + DAY
-
-
-def legs(committed: Committed) -> list[tuple[str, int]]:
-    """(source, whole credits) of what was charged."""
-    return [(leg.source, leg.nanos // CREDIT) for leg in committed.legs]
 
 
 async def expired(quota: Quota, clock: Clock, tokens: int, *, is_reaped: bool = True) -> Allowed:
@@ -42,7 +38,7 @@ async def test_a_late_commit_is_charged_as_if_nothing_were_held(
     committed = await quota.commit(reservation, 110)
     # then plan and pool pay what they have room for now
     assert committed.late
-    assert legs(committed) == [("s1/general", 100), ("lot", 10)]
+    assert drawn(committed) == [("s1/general", 100), ("lot", 10)]
     assert committed.written_off_nanos == 0
     assert await quota.window() == (100, 0)
     found = await quota.decisions.get_reservation(reservation.reservation_id, quota.deadline)
@@ -95,7 +91,7 @@ async def test_a_late_commit_is_refused_by_no_limit(quota: Quota, clock: Clock) 
     await quota.commit(await quota.reserve(150))
     # when its usage arrives, the plan, as the last leg, absorbs it
     committed = await quota.commit(reservation, 80)
-    assert legs(committed) == [("s1/general", 80)]
+    assert drawn(committed) == [("s1/general", 80)]
     assert await quota.window() == (180, 0)
 
 
@@ -110,7 +106,7 @@ async def test_a_late_commit_of_lots_is_written_off_where_they_are_empty(
     # when its usage arrives
     committed = await quota.commit(reservation, 40)
     # then the lots pay what is left
-    assert legs(committed) == [("lot", 5)]
+    assert drawn(committed) == [("lot", 5)]
     assert committed.written_off_nanos == 35 * CREDIT
 
 
@@ -122,7 +118,7 @@ async def test_a_late_commit_as_reserved_charges_what_had_been_held(
     reservation = await expired(quota, clock, 120)
     committed = await quota.commit(reservation)
     assert committed.late
-    assert legs(committed) == [("s1/general", 100), ("lot", 20)]
+    assert drawn(committed) == [("s1/general", 100), ("lot", 20)]
 
 
 async def test_a_late_counted_commit_counts_its_units(quota: Quota, clock: Clock) -> None:
@@ -144,6 +140,6 @@ async def test_a_lot_that_ended_pays_nothing_late(quota: Quota, clock: Clock) ->
     # when its usage arrives, within 24 h of its expiry
     committed = await quota.commit(reservation, 40)
     # then the lots of today pay
-    assert legs(committed) == [("new", 30)]
+    assert drawn(committed) == [("new", 30)]
     assert committed.written_off_nanos == 10 * CREDIT
     assert (await quota.lots())["old"].expired == 50 * CREDIT

@@ -9,12 +9,13 @@ import pytest
 from quotasvc.domain.catalog import Catalog, OnExpiry
 from quotasvc.domain.faults import FailedPrecondition
 from quotasvc.domain.outcome import Allowed
-from quotasvc.domain.reservation import Leg, Payer, Reservation, State
+from quotasvc.domain.reservation import Payer, Reservation, State
 from quotasvc.domain.unit import Usage
 from quotasvc.store.executor import Executor
 from tests.support.books import Books, Entry
 from tests.support.catalogs import CREDIT, PLANS, catalog
 from tests.support.clock import DAY, HOUR, MINUTE, Clock
+from tests.support.lots import shares
 from tests.support.quota import TEAM, Quota
 
 HOLD_MS = 10 * MINUTE
@@ -51,11 +52,6 @@ async def expired(quota: Quota, clock: Clock, tokens: int) -> Allowed:
     clock.advance(HOLD_MS)
     await quota.reap()
     return reservation
-
-
-def shares(legs: tuple[Leg, ...]) -> dict[str, int]:
-    """Whole credits by source."""
-    return {leg.source: leg.nanos // CREDIT for leg in legs}
 
 
 async def test_what_was_held_is_used_from_then_on(quota: Quota, clock: Clock) -> None:

@@ -10,14 +10,10 @@ from quotasvc.domain.unit import AMOUNT_MAX, Usage
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, HOUR, Clock
+from tests.support.lots import drawn
 from tests.support.quota import TEAM, Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
-
-
-def legs(committed: Committed) -> list[tuple[str, int]]:
-    """(source, whole credits) of what was charged."""
-    return [(leg.source, leg.nanos // CREDIT) for leg in committed.legs]
 
 
 def written_off(committed: Committed) -> int:
@@ -33,7 +29,7 @@ async def test_more_than_held_takes_the_room_of_the_plan_first(quota: Quota) -> 
     # when 70 were used
     committed = await quota.commit(reservation, 70)
     # then the plan pays it all
-    assert legs(committed) == [("s1/general", 70)]
+    assert drawn(committed) == [("s1/general", 70)]
     assert await quota.window() == (70, 0)
     assert await quota.available() == {"lot": 100}
 
@@ -47,7 +43,7 @@ async def test_then_the_pool_though_the_plan_alone_was_held(quota: Quota) -> Non
     # when 70 were used
     committed = await quota.commit(reservation, 70)
     # then the last 10 of the window and 20 of the lot pay the difference
-    assert legs(committed) == [("s1/general", 50), ("lot", 20)]
+    assert drawn(committed) == [("s1/general", 50), ("lot", 20)]
     assert await quota.window() == (100, 0)
     assert await quota.available() == {"lot": 80}
 
@@ -60,7 +56,7 @@ async def test_then_the_plan_absorbs_what_nobody_has(quota: Quota) -> None:
     # when 130 were used
     committed = await quota.commit(reservation, 130)
     # then the pool gives what it has and the window exceeds its limit; nothing is written off
-    assert legs(committed) == [("s1/general", 125), ("lot", 5)]
+    assert drawn(committed) == [("s1/general", 125), ("lot", 5)]
     assert written_off(committed) == 0
     status = (await quota.remains()).allowances[0].windows[0]
     assert (status.used // CREDIT, status.remaining, status.over // CREDIT) == (125, 0, 25)
@@ -76,7 +72,7 @@ async def test_a_lot_leg_writes_off_what_nobody_has(quota: Quota) -> None:
     # when 150 were used
     committed = await quota.commit(reservation, 150)
     # then the last leg is the pool's: 30 are a loss, told in answer and ledger
-    assert legs(committed) == [("s1/general", 100), ("lot", 20)]
+    assert drawn(committed) == [("s1/general", 100), ("lot", 20)]
     assert written_off(committed) == 30
     assert committed.actual_nanos == 150 * CREDIT
     entry = (await Books.read(quota.executor)).team(TEAM).entries[-1]
@@ -92,7 +88,7 @@ async def test_lots_alone_draw_on_more_lots_then_write_off(quota: Quota) -> None
     # when 50 were used
     committed = await quota.commit(reservation, 50)
     # then the rest of the first and the second pay, each lot in one leg
-    assert legs(committed) == [("first", 30), ("second", 10)]
+    assert drawn(committed) == [("first", 30), ("second", 10)]
     assert written_off(committed) == 10
     assert await quota.available() == {"first": 0, "second": 0}
 
@@ -106,7 +102,7 @@ async def test_without_access_at_reserve_no_pool_is_asked(quota: Quota) -> None:
     # when more was used
     committed = await quota.commit(reservation, 130)
     # then the plan absorbs it
-    assert legs(committed) == [("s1/general", 130)]
+    assert drawn(committed) == [("s1/general", 130)]
     assert await quota.available() == {"lot": 100}
 
 
@@ -117,7 +113,7 @@ async def test_access_at_reserve_is_enough(quota: Quota) -> None:
     reservation = await quota.reserve(100)
     await quota.team(access=False)
     committed = await quota.commit(reservation, 130)
-    assert legs(committed) == [("s1/general", 100), ("lot", 30)]
+    assert drawn(committed) == [("s1/general", 100), ("lot", 30)]
 
 
 async def test_an_absorbing_plan_asks_no_pool(quota: Quota) -> None:
@@ -125,7 +121,7 @@ async def test_an_absorbing_plan_asks_no_pool(quota: Quota) -> None:
     await quota.grant("lot", 100)
     reservation = await quota.reserve(90)
     committed = await quota.commit(reservation, 130)
-    assert legs(committed) == [("s1/general", 130)]
+    assert drawn(committed) == [("s1/general", 130)]
     assert await quota.available() == {"lot": 100}
 
 
@@ -136,7 +132,7 @@ async def test_an_absorbing_plan_that_credits_stood_in_for_draws_on_them(quota: 
     await quota.commit(await quota.reserve(100))
     reservation = await quota.reserve(20)
     # when more was used, Credits pay that as well
-    assert legs(await quota.commit(reservation, 50)) == [("lot", 50)]
+    assert drawn(await quota.commit(reservation, 50)) == [("lot", 50)]
 
 
 async def test_a_counted_leg_absorbs_every_unit(quota: Quota) -> None:
@@ -164,7 +160,7 @@ async def test_the_limits_of_the_reserve_hold_for_its_overrun(quota: Quota) -> N
     # when more was used
     committed = await quota.commit(reservation, 150)
     # then the recorded plan has no room, its pool was not to be asked, and it absorbs
-    assert legs(committed) == [("s1/general", 150)]
+    assert drawn(committed) == [("s1/general", 150)]
     assert await quota.available() == {"lot": 100}
 
 
@@ -179,7 +175,7 @@ async def test_a_lot_that_expired_gives_no_more_than_it_held(quota: Quota, clock
     # when more was used
     committed = await quota.commit(reservation, 70)
     # then what it held is charged, and the rest is a loss: expired Credits cannot be spent
-    assert legs(committed) == [("lot", 40)]
+    assert drawn(committed) == [("lot", 40)]
     assert written_off(committed) == 30
     assert (await quota.lots())["lot"].expired == 60 * CREDIT
 

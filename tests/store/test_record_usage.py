@@ -11,7 +11,7 @@ import pytest
 from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.faults import Conflict, FailedPrecondition, Fault, NotFound
 from quotasvc.domain.outcome import DenialReason, Denied, Recorded
-from quotasvc.domain.reservation import Leg, ReservationId
+from quotasvc.domain.reservation import ReservationId
 from quotasvc.domain.team import KeyState, Role
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.ask import GiveBack
@@ -19,15 +19,11 @@ from quotasvc.store.executor import Executor
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, HOUR, MINUTE, SECOND, Clock
 from tests.support.gates import PEAK_FROM_MS, gated, limit, row
+from tests.support.lots import shares
 from tests.support.people import key, member, seat, team
 from tests.support.quota import OWNER_KEY, SECRETS, Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
-
-
-def shares(legs: tuple[Leg, ...]) -> dict[str, int]:
-    """Whole credits by source."""
-    return {leg.source: leg.nanos // CREDIT for leg in legs}
 
 
 def paid(recorded: Recorded) -> tuple[dict[str, int], int]:

@@ -18,11 +18,6 @@ from tests.support.quota import Quota
 pytestmark = pytest.mark.usefixtures("conserved")
 
 
-async def use(quota: Quota, tokens: int) -> None:
-    """Usage that is there to stay."""
-    await quota.commit(await quota.reserve(tokens))
-
-
 @pytest.mark.parametrize("need", [1, 30, 31, 60, 61, 100])
 async def test_a_sliding_window_has_room_when_enough_slices_have_left(
     quota: Quota, clock: Clock, need: int
@@ -30,7 +25,7 @@ async def test_a_sliding_window_has_room_when_enough_slices_have_left(
     # given usage of 30, 30 and 40 at different times, one of them mid-slice
     await quota.team(plan="strict", access=False)
     for tokens, pause_ms in ((30, HOUR + 1), (30, 70 * MINUTE + 12_345), (40, 1)):
-        await use(quota, tokens)
+        await quota.use(tokens)
         clock.advance(pause_ms)
     # when a request needs some of it to leave
     ask = quota.ask(need)
@@ -54,12 +49,12 @@ async def test_all_windows_must_have_room(quota: Quota, clock: Clock) -> None:
     # given a week and a 5-hour window that are both used up, the week nearly over (C7)
     await quota.team(plan="strict", access=False)
     for _ in range(9):
-        await use(quota, 100)
+        await quota.use(100)
         clock.advance(6 * HOUR)
     clock.now_ms += 4 * DAY
     for tokens, at_ms in ((60, 0), (40, 2 * HOUR)):
         clock.advance(at_ms)
-        await use(quota, tokens)
+        await quota.use(tokens)
     for need in (1, 61):
         # when a request is denied by both
         denied = await quota.denied(need)
@@ -95,9 +90,9 @@ async def test_a_lot_that_will_expire_meanwhile_is_ignored(quota: Quota, clock: 
     await quota.team()
     await quota.grant("lot", 20, days=1)
     clock.advance(DAY - HOUR)
-    await use(quota, 50)
+    await quota.use(50)
     clock.advance(HOUR // 2)
-    await use(quota, 50)
+    await quota.use(50)
     denied = await quota.denied(60)
     # then the time is still that of the plan's room for what the pool has now
     assert denied.denial.retry_after_ms is not None
@@ -111,7 +106,7 @@ async def test_a_split_plan_needs_room_for_what_the_pool_cannot_pay(
     # given a split plan whose window is used up, ten at a time, and a pool (SEM-47)
     await quota.team(access=pool > 0)
     for _ in range(10):
-        await use(quota, 10)
+        await quota.use(10)
         clock.advance(11 * MINUTE)
     if pool:
         await quota.grant("lot", pool)
@@ -168,7 +163,7 @@ async def test_holds_that_alone_are_in_the_way_are_named_as_such(
 ) -> None:
     # given a window that is full of holds
     await quota.team(access=False)
-    await use(quota, 40)
+    await quota.use(40)
     await quota.reserve(60)
     # when a request would fit without them
     denied = await quota.denied(60)
@@ -221,7 +216,7 @@ async def test_a_week_that_begins_soon_does_not_help_a_full_five_hours(
     # given a full 5-hour window an hour before the week ends
     await quota.team(access=False)
     clock.now_ms += 7 * DAY - 8 * HOUR
-    await use(quota, 100)
+    await quota.use(100)
     denied = await quota.denied(100)
     # then the sliding window decides, though the week has room then
     retry_after_ms = await assert_exact(quota, clock, denied, quota.ask(100))

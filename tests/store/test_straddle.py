@@ -21,16 +21,11 @@ async def shares(quota: Quota, tokens: int) -> list[tuple[Payer, int]]:
     return [(leg.payer, leg.nanos // CREDIT) for leg in reservation.legs]
 
 
-async def use(quota: Quota, tokens: int) -> None:
-    """Usage that is there to stay."""
-    await quota.commit(await quota.reserve(tokens))
-
-
 async def test_strict_goes_whole_to_the_next_payer(quota: Quota) -> None:
     # given a strict plan with room for 40
     await quota.team(plan="strict")
     await quota.grant("lot", 100)
-    await use(quota, 60)
+    await quota.use(60)
     # then 40 fit into it, and 41 go whole to Credits
     assert await shares(quota, 41) == [(Payer.CREDITS, 41)]
     assert await shares(quota, 40) == [(Payer.PLAN, 40)]
@@ -41,7 +36,7 @@ async def test_strict_does_not_take_what_only_both_could_pay(quota: Quota) -> No
     # given room for 40 and Credits of 40
     await quota.team(plan="strict")
     await quota.grant("lot", 40)
-    await use(quota, 60)
+    await quota.use(60)
     # then 50 are denied, though together they would do
     denial = (await quota.denied(50)).denial
     assert denial.reason is DenialReason.WINDOW_EXHAUSTED
@@ -51,7 +46,7 @@ async def test_split_takes_the_room_of_the_plan_and_lots_pay_the_rest(quota: Quo
     # given a split plan with room for 40
     await quota.team()
     await quota.grant("lot", 100)
-    await use(quota, 60)
+    await quota.use(60)
     assert await shares(quota, 50) == [(Payer.PLAN, 40), (Payer.CREDITS, 10)]
     # and none at all once that is held
     assert await shares(quota, 50) == [(Payer.CREDITS, 50)]
@@ -61,9 +56,9 @@ async def test_split_takes_the_least_room_of_all_windows(quota: Quota, clock: Cl
     # given 995 of the week's 1,000 used up, 5 hours at a time (C7, C10)
     await quota.team()
     for _ in range(9):
-        await use(quota, 100)
+        await quota.use(100)
         clock.advance(6 * 3_600_000)
-    await use(quota, 95)
+    await quota.use(95)
     clock.advance(6 * 3_600_000)
     await quota.grant("lot", 100)
     # then the empty 5-hour window does not help beyond the week's last 5
@@ -82,7 +77,7 @@ async def test_split_does_not_make_a_partial_leg_below_its_minimum(
     quota = Quota(executor, clock, policy)
     await quota.team()
     await quota.grant("lot", 1_000)
-    await use(quota, 91)
+    await quota.use(91)
     # then room for 9 is left alone by a bigger request, but used by one that fits
     assert await shares(quota, 20) == [(Payer.CREDITS, 20)]
     assert await shares(quota, 4) == [(Payer.PLAN, 4)]
@@ -91,7 +86,7 @@ async def test_split_does_not_make_a_partial_leg_below_its_minimum(
 async def test_absorb_lets_one_request_overshoot_and_denies_the_next(quota: Quota) -> None:
     # given a plan that absorbs, with room for 1 (N1)
     await quota.team(plan="absorb")
-    await use(quota, 99)
+    await quota.use(99)
     # then any room at all admits the whole request
     assert await shares(quota, 80) == [(Payer.PLAN, 80)]
     status = next(w for w in (await quota.remains()).allowances[0].windows)
@@ -105,5 +100,5 @@ async def test_absorb_lets_one_request_overshoot_and_denies_the_next(quota: Quot
 async def test_absorb_goes_whole_to_credits_when_there_is_no_room(quota: Quota) -> None:
     await quota.team(plan="absorb")
     await quota.grant("lot", 50)
-    await use(quota, 100)
+    await quota.use(100)
     assert await shares(quota, 20) == [(Payer.CREDITS, 20)]

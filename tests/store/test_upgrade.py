@@ -78,11 +78,6 @@ def upgrades(denied: Denied) -> tuple[str, ...]:
     return found[0] if found else ()
 
 
-async def use(quota: Quota, tokens: int) -> None:
-    """Usage that is there to stay."""
-    await quota.commit(await quota.reserve(tokens))
-
-
 async def admitting(quota: Quota, tokens: int, *, access: bool) -> set[str]:
     """The plans on which the request passes, each tried on the seat itself."""
     found = set()
@@ -113,7 +108,7 @@ async def test_what_was_used_counts_where_the_counter_has_the_same_name(
 ) -> None:
     # given a plan whose 100 are used up (SEM-18)
     await quota.team(plan="small", access=False)
-    await use(quota, 100)
+    await quota.use(100)
     # when a request is denied
     denied = await quota.denied(need)
     # then those above it are named that have room for it beside the 100, the cheapest first
@@ -124,7 +119,7 @@ async def test_what_was_used_counts_where_the_counter_has_the_same_name(
 async def test_none_is_named_where_none_would_do(quota: Quota) -> None:
     # given the largest plan that is for sale, used up
     await quota.team(plan="large", access=False)
-    await use(quota, 500)
+    await quota.use(500)
     denied = await quota.denied(1)
     assert RemedyKind.UPGRADE not in {remedy.kind for remedy in denied.denial.remedies}
 
@@ -144,7 +139,7 @@ async def test_credits_make_up_what_a_split_plan_lacks(
 ) -> None:
     # given a plan whose 100 are used up, and a pool that cannot pay alone
     await quota.team(plan="small")
-    await use(quota, 100)
+    await quota.use(100)
     if pool:
         await quota.grant("lot", pool)
     denied = await quota.denied(need)
@@ -180,7 +175,7 @@ async def test_what_is_named_is_what_would_pass(quota: Quota, clock: Clock, seed
 async def test_holds_on_the_same_counter_are_inherited_too(quota: Quota) -> None:
     # given a plan that is full of a hold and of use
     await quota.team(plan="small", access=False)
-    await use(quota, 40)
+    await quota.use(40)
     await quota.reserve(60)
     # then they are in the way on the plans that have the counter, though they may come back
     denied = await quota.denied(51)
@@ -199,7 +194,7 @@ async def test_under_a_rate_limit_none_is_named(
     conserved.append(policy)
     quota = Quota(executor, clock, policy)
     await quota.team(plan="small", access=False)
-    await use(quota, 100)
+    await quota.use(100)
     denied = await quota.denied(1)
     # then no plan would admit it now
     assert denied.denial.reason is DenialReason.RATE_LIMITED
@@ -227,7 +222,7 @@ async def test_a_plan_whose_agents_would_all_be_at_work_is_not_named(
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.READER])
 async def test_who_may_not_buy_is_told_to_ask(quota: Quota, role: Role) -> None:
     await quota.team(plan="small", access=False, role=role)
-    await use(quota, 100)
+    await quota.use(100)
     kinds = {remedy.kind for remedy in (await quota.denied(1)).denial.remedies}
     assert RemedyKind.UPGRADE not in kinds
     assert RemedyKind.ASK_ASSIGNMENT in kinds

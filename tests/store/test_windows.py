@@ -25,11 +25,6 @@ MIDNIGHT_MS = START_MS - 7 * HOUR + DAY
 MONDAY_MS = START_MS - 7 * HOUR + 7 * DAY
 
 
-async def use(quota: Quota, tokens: int) -> None:
-    """Usage that is there to stay."""
-    await quota.commit(await quota.reserve(tokens))
-
-
 def with_windows(*windows: Window, version: str = "windowed") -> Catalog:
     """A catalog whose plan "plus" has these windows over text."""
     return catalog(
@@ -55,7 +50,7 @@ async def test_usage_leaves_a_sliding_window_when_its_whole_slice_is_older(
     # given usage at some moment of a slice (C1, SEM-14)
     await quota.team(access=False)
     clock.advance(offset_ms)
-    await use(quota, 100)
+    await quota.use(100)
     leaves_ms = (clock() // SLICE_MS + 1) * SLICE_MS + FIVE_HOURS.length_ms
     # then it counts until the last millisecond of its slice is older than five hours
     clock.now_ms = leaves_ms - 1
@@ -101,7 +96,7 @@ async def test_a_long_idle_window_is_empty(quota: Quota, clock: Clock) -> None:
     # given usage in several slices
     await quota.team(access=False)
     for _ in range(4):
-        await use(quota, 25)
+        await quota.use(25)
         clock.advance(SLICE_MS)
     # when nothing happens for a year
     clock.advance(365 * DAY)
@@ -117,7 +112,7 @@ async def test_a_full_window_stays_small_whatever_the_traffic(quota: Quota, cloc
     await quota.team(plan="unlimited")
     for _ in range(130):
         for _ in range(2):
-            await use(quota, 7)
+            await quota.use(7)
         clock.advance(SLICE_MS)
     await quota.reserve(7)
     # then its key is one small compact hash (SEM-14)
@@ -174,7 +169,7 @@ async def test_every_window_must_have_room(quota: Quota, clock: Clock) -> None:
     # given a week that is used up, 100 at a time, and a 5-hour window that is empty (C7, C10)
     await quota.team(access=False)
     for _ in range(10):
-        await use(quota, 100)
+        await quota.use(100)
         clock.advance(6 * HOUR)
     assert await quota.window("general/five_hour") == (0, 0)
     # then the week alone denies
@@ -187,7 +182,7 @@ async def test_every_window_must_have_room(quota: Quota, clock: Clock) -> None:
     }
     # and when it begins anew, the 5-hour window alone does
     clock.now_ms = MONDAY_MS
-    await use(quota, 100)
+    await quota.use(100)
     denied = await quota.denied(1)
     assert [o.limit_id for o in denied.denial.obstacles][:1] == ["general/five_hour"]
 
@@ -212,7 +207,7 @@ async def test_a_day_begins_anew_at_midnight_exactly(quota: Quota, clock: Clock)
 
 async def test_a_week_begins_anew_on_its_first_day(quota: Quota, clock: Clock) -> None:
     await quota.team(access=False)
-    await use(quota, 40)
+    await quota.use(40)
     clock.now_ms = MONDAY_MS - 1
     assert await quota.window("general/week") == (40, 0)
     clock.now_ms = MONDAY_MS
@@ -250,7 +245,7 @@ async def test_an_aligned_window_ends_with_its_instance(
 ) -> None:
     quota = Quota(executor, clock, policy)
     await quota.team(access=False)
-    await use(quota, 10)
+    await quota.use(10)
     clock.now_ms = end_ms - 1
     assert (await quota.denied(1)).denial.retry_after_ms == 1
     clock.now_ms = end_ms
@@ -295,11 +290,11 @@ async def test_a_window_may_spare_older_purchases(
 async def test_another_plan_keeps_what_was_used_and_has_its_own_limit(quota: Quota) -> None:
     # given 90 of 100 used on a plan (I1, I2, SEM-17)
     await quota.team(plan="plus", access=False)
-    await use(quota, 90)
+    await quota.use(90)
     # when the seat is upgraded to 500
     await quota.team(plan="max", access=False)
     # then the new limit holds on the next decision, and the usage is still there
-    await use(quota, 410)
+    await quota.use(410)
     assert (await quota.denied(1)).denial.reason is DenialReason.WINDOW_EXHAUSTED
     # and back on the smaller plan nothing is left, not less than nothing
     await quota.team(plan="plus", access=False)
@@ -309,7 +304,7 @@ async def test_another_plan_keeps_what_was_used_and_has_its_own_limit(quota: Quo
 
 async def test_an_unlimited_window_counts_and_denies_nothing(quota: Quota) -> None:
     await quota.team(plan="unlimited", access=False)
-    await use(quota, 1_000_000)
+    await quota.use(1_000_000)
     status = (await quota.remains()).allowances[0].windows[0]
     assert (status.limit, status.used) == (None, 1_000_000 * CREDIT)
     await quota.reserve(1_000_000)
@@ -321,7 +316,7 @@ async def test_counters_of_one_name_are_one_counter(
     # given usage under one catalog
     quota = Quota(executor, clock)
     await quota.team(access=False)
-    await use(quota, 60)
+    await quota.use(60)
     # when a new version has the same window with another limit, and a new one (SEM-18)
     narrow = Window(window_id="h", kind=WindowKind.SLIDING, length_ms=HOUR, limit=50 * CREDIT)
     policy = with_windows(FIVE_HOURS, narrow, WEEK, version="newer")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
-from quotasvc.domain.outcome import Allowed
-from quotasvc.domain.reservation import Payer
+from quotasvc.domain.outcome import Allowed, Committed
+from quotasvc.domain.reservation import Leg, Payer
 from quotasvc.store.declaration import Build, Script
 from quotasvc.store.scripts import StitchedScript, load_scripts
 from quotasvc.store.table import SCRIPTS
@@ -50,9 +50,14 @@ async def grant_many(quota: Quota, count: int, expire_ms: int | None = START_MS 
     )
 
 
-def drawn(reservation: Allowed) -> list[tuple[str, int]]:
-    """(lot, whole credits) of each leg."""
-    return [(leg.source, leg.nanos // CREDIT) for leg in reservation.legs]
+def drawn(answer: Allowed | Committed) -> list[tuple[str, int]]:
+    """(source, whole credits) of each leg."""
+    return [(leg.source, leg.nanos // CREDIT) for leg in answer.legs]
+
+
+def shares(legs: Iterable[Leg]) -> dict[str, int]:
+    """Whole credits by source."""
+    return {leg.source: leg.nanos // CREDIT for leg in legs}
 
 
 @cache

@@ -201,6 +201,10 @@ class Quota:
         assert await self.dump() == before
         return answer
 
+    async def use(self, tokens: int) -> None:
+        """Usage that is there to stay."""
+        await self.commit(await self.reserve(tokens))
+
     async def commit(self, reservation: Allowed, tokens: int | None = None) -> Committed:
         """Commits at so many output tokens; None: as reserved."""
         usage = None if tokens is None else Usage.of(output_tokens=tokens)
