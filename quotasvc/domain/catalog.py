@@ -14,6 +14,14 @@ from functools import cached_property
 from quotasvc.domain.faults import InvalidArgument
 from quotasvc.domain.unit import AMOUNT_MAX, COST, Usage, usage_field
 
+_TIMES = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+
+
+def short_time(ms: int) -> str:
+    """A length of time as catalogs spell it, in the largest unit that divides it: 5h, 150s."""
+    unit = next(unit for unit, length_ms in _TIMES.items() if ms % length_ms == 0)
+    return f"{ms // _TIMES[unit]}{unit}"
+
 
 class WindowKind(Enum):
     """How a window ends (SEM-14)."""
@@ -92,7 +100,7 @@ class Window:
     def anchor(self) -> str:
         """What sets the counter apart beside kind and length (SEM-18); part of a key name."""
         if self.kind is WindowKind.SLIDING:
-            return str(self.slice_ms)
+            return short_time(self.slice_ms)
         if self.kind is not WindowKind.ALIGNED:
             return str(self.kind.value)
         assert self.period is not None

@@ -223,7 +223,7 @@ class Admissions:
         return Allowed(
             reservation_id=record.reservation_id if is_held else "",
             state=record.state if is_held else None,
-            expire_ms=record.number(Field.EXPIRE) if is_held else None,
+            expire_ms=record.first_expire_ms if is_held else None,
             legs=record.held_legs(rid, catalog),
             cost_nanos=record.number(Field.COST),
             limits=order_limits(order, answer) if order else (),

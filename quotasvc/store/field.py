@@ -17,8 +17,8 @@ class Field(StrEnum):
     CONTENT = "c"  # digest of the request
     STATE = "s"
     ADMIT = "a"
-    EXPIRE = "x"
-    EXTENDED = "xt"  # until when it was extended; EXPIRE is what the first answer said
+    HOLD = "x"  # for how long, as the first answer said
+    EXTENDED = "xt"  # until when it was extended
     SEQ = "q"
     COST = "p"
     POOL = "o"
@@ -40,7 +40,7 @@ class Field(StrEnum):
     RATES = "r"  # price rows, where the commit's attributes chose others
     ACTUAL = "A"
     WRITTEN_OFF = "W"
-    KEEP = "K"  # of the plan's hold, in its unit
+    KEEP = "K"  # of the plan's hold, in its unit; all of it unless it is here
     OVER = "V"  # beyond it
     OVER_SLOT = "v"  # numbered: where that was charged
     PLAN_PAID = "P"  # nanos

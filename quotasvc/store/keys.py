@@ -14,7 +14,7 @@ from hashlib import blake2b
 from itertools import product
 from string import ascii_lowercase
 
-from quotasvc.domain.catalog import Allowance, Window
+from quotasvc.domain.catalog import Allowance, Window, short_time
 from quotasvc.domain.reservation import Payer
 
 SCHEMA = "q1"
@@ -120,10 +120,13 @@ class TeamKeys:
         return f"{self.prefix}:slots:{self.team_id}:{seat_id}"
 
     def window(self, seat_id: str, allowance: Allowance, window: Window) -> str:
-        """HASH: one counter of a seat, named as SEM-18 says."""
+        """HASH: one counter of a seat, named as SEM-18 says: `…:<s|a|f|c>:<length>:<anchor>`.
+
+        The kind by its letter and times like 5h: a full window's name counts in its 1,100 bytes.
+        """
         return (
             f"{self.prefix}:win:{self.team_id}:{seat_id}:{allowance.allowance_id}:{allowance.unit}"
-            f":{window.kind.value}:{window.length_ms}:{window.anchor}"
+            f":{window.kind.value[0]}:{short_time(window.length_ms)}:{window.anchor}"
         )
 
 

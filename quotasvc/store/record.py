@@ -96,7 +96,12 @@ class Record:
     @property
     def expire_ms(self) -> int:
         """When the hold ends, or ended; 0 where there never was one."""
-        return self.number(Field.EXTENDED) or self.number(Field.EXPIRE)
+        return self.number(Field.EXTENDED) or self.first_expire_ms
+
+    @property
+    def first_expire_ms(self) -> int:
+        """When the hold was to end, by the first answer; 0 where there never was one."""
+        return self.number(Field.ADMIT) + self.number(Field.HOLD) if self._was_held else 0
 
     @property
     def _stored_state(self) -> State:
@@ -108,7 +113,7 @@ class Record:
     @property
     def _was_held(self) -> bool:
         """Usage that was reported never was a hold."""
-        return Field.EXPIRE.encode() in self.fields
+        return Field.HOLD.encode() in self.fields
 
     @property
     def is_released_hold(self) -> bool:
@@ -176,7 +181,8 @@ class Record:
 
     def charged_legs(self, rid: ReservationId, catalog: Catalog) -> tuple[Leg, ...]:
         """What each source paid, before refunds; free units of a plan count as paid."""
-        amount = self.number(Field.KEEP) + self.number(Field.OVER)
+        kept = self.number(Field.KEEP, absent=self.number(Field.PLAN) if self._is_charged else 0)
+        amount = kept + self.number(Field.OVER)
         is_gone = self.number(Field.COMMIT_GONE) == 1
         paid = self.number(Field.PLAN_PAID, absent=amount)
         plan = _plan_leg(rid, rid.allowance(catalog), amount, paid, is_gone=is_gone)

@@ -99,15 +99,17 @@ def _records(mine: dict[str, Reservation], team: stored.Team, now_ms: int) -> It
             yield f"{it.name}: acknowledged, and not in the store"
             continue
         state = stored.STATES[int(record["state"])]
-        if state == "HELD" and int(record["expire"]) <= now_ms:
+        if state == "HELD" and int(record["admit"]) + int(record["hold"]) <= now_ms:
             state = "EXPIRED"
+        if int(record["admit"]) + int(record["hold"]) != it.admitted["expire_ms"]:
+            yield f"{it.name}: the store has another end than what was acknowledged"
         if state != it.state(now_ms):
             yield f"{it.name}: {state} in the store, {it.state(now_ms)} by what was acknowledged"
         yield from _figures(it, record)
 
 
 def _figures(it: Reservation, record: dict[str, str]) -> Iterator[str]:
-    told = {"expire": it.admitted["expire_ms"], "cost": it.admitted["cost"]}
+    told = {"cost": it.admitted["cost"]}
     if it.admitted["seq"] is not None:
         told["seq"] = it.admitted["seq"]
     if it.committed is not None:

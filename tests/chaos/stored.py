@@ -9,8 +9,9 @@ partition of a team; here they are found by their endings.
 - `res:<digest>`: HASH, one record under short names (`WORDS`); `state` is 1 held, 2 committed, 3
   released, 4 expired. Of the reservation id `r1.<team>.<body>.<digest>.<seal>` it keeps body and
   seal, perhaps in two fields; `refund_seq` is that of the first refund.
-- `win:<team>:<seat>:<allowance>:<unit>:<kind>:<length>:<anchor>`: HASH with `total` (which
-  includes `held`), `held`, `oldest`, and in sliding windows the slices by number.
+- `win:<team>:<seat>:<allowance>:<unit>:<kind>:<length>:<anchor>`, the kind by its letter: HASH
+  with `t`, the total (which includes what is held), `h`, `o`, and in sliding windows the slices by
+  number.
 - `credits:<team>:…`, `wallet:<team>:…`: `order` is a ZSET of "<purchased>:<lot>" by expiry, of lots
   with something available; `available`, `held`, `consumed`, `expired` and `revoked` are HASHes of
   nanos by lot, where nothing means 0; `ends` has each lot's expiry, `info` what was granted.
@@ -28,10 +29,20 @@ from typing import Any
 from redis import Redis
 
 STATES = {1: "HELD", 2: "COMMITTED", 3: "RELEASED", 4: "EXPIRED"}
+KINDS = {"s": "sliding", "a": "aligned", "f": "first_use", "c": "cycle"}
+UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 PARTS = ("available", "held", "consumed", "expired", "revoked")
 POOLS = {2: "credits", 3: "wallet"}
 WORDS = {
-    **{"s": "state", "x": "expire", "p": "cost", "A": "actual", "W": "written_off", "L": "late"},
+    **{
+        "s": "state",
+        "x": "hold",
+        "a": "admit",
+        "p": "cost",
+        "A": "actual",
+        "W": "written_off",
+        "L": "late",
+    },
     **{"B": "refunded", "q": "seq", "Q": "commit_seq", "X": "expire_seq", "F": "release_seq"},
     "sq1": "refund_seq",
 }
@@ -181,8 +192,8 @@ class Store:
             facts = self.hash(key)
             slices = {int(name): int(value) for name, value in facts.items() if name.isdigit()}
             yield (
-                (f"{seat}/{allowance}", f"{kind}:{length}"),
-                Window(total=int(facts["total"]), held=int(facts["held"]), slices=slices),
+                (f"{seat}/{allowance}", f"{KINDS[kind]}:{_length_ms(length)}"),
+                Window(total=int(facts["t"]), held=int(facts["h"]), slices=slices),
             )
 
     def _records(self, prefix: str, team: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -220,3 +231,9 @@ def _pairs(flat: list[str]) -> Iterator[tuple[str, str]]:
 
 def _lot_id(member: str) -> str:
     return member.partition(":")[2]
+
+
+def _length_ms(text: str) -> int:
+    """What a name in the store spells like 5h."""
+    unit = text.lstrip("0123456789")
+    return int(text.removesuffix(unit)) * UNIT_MS[unit]

@@ -45,8 +45,8 @@ def _charge_a_hold(store: Store, prefix: str) -> None:
 
 
 def _forget_usage(store: Store, prefix: str) -> None:
-    (window,) = store.keys(f"{prefix}win:red:s-ann:general:*:aligned:*")
-    store("HINCRBY", window, "total", -1)
+    (window,) = store.keys(f"{prefix}win:red:s-ann:general:*:a:*")
+    store("HINCRBY", window, "t", -1)
 
 
 def _drop_an_entry(store: Store, prefix: str) -> None:

@@ -130,6 +130,7 @@ HELD = {
     Field.ID: ID,
     Field.STATE: State.HELD,
     Field.USAGE: "1.700",
+    Field.PLAN: 60,
     Field.LOTS: 1,
     f"{Field.LOT}1": "m1",
     f"{Field.LOT_EXPIRE}1": 9_000,
@@ -182,7 +183,6 @@ def test_a_commit_says_what_was_charged(lua: LuaModules) -> None:
         Field.USAGE: "1.900",
         Field.ACTUAL: 110,
         Field.WRITTEN_OFF: 11,
-        Field.KEEP: 60,
         Field.OVER: 4,
         f"{Field.OVER_SLOT}0": 13,
         Field.PLAN_PAID: 640,
@@ -199,7 +199,7 @@ def test_a_charge_as_held_goes_without_saying(lua: LuaModules) -> None:
     legs = [{"is_recorded": True, "member": "m1", "expire_ms": 9_000, "held": 30, "charged": 30}]
     share = {"plan_kept": 60, "plan_over": 4, "plan_nanos": 64}
     found = commitment(lua, HELD, {}, share, legs=legs, actual=94)
-    assert found.keys().isdisjoint({Field.PLAN_PAID, f"{Field.LOT_CHARGED}1"})
+    assert found.keys().isdisjoint({Field.KEEP, Field.PLAN_PAID, f"{Field.LOT_CHARGED}1"})
 
 
 @pytest.mark.parametrize(("as_reserved", "usage"), [(1, None), (0, "")])
@@ -263,7 +263,6 @@ def test_a_report_says_what_was_charged_without_a_hold(lua: LuaModules) -> None:
         Field.OUTCOME: 1,
         Field.ACTUAL: 110,
         Field.WRITTEN_OFF: 11,
-        Field.KEEP: 60,
         Field.PLAN_PAID: 64,
         Field.COMMIT_SEQ: SEQ,
         Field.MARK: "mark.x",

@@ -185,8 +185,8 @@ async def test_any_history_adds_up_after_every_step(
         ("HSET", "{pool}ends", "lot", "7"),
         ("ZREM", "{pool}order", "{bought}:lot"),
         ("ZADD", "{pool}order", "7", "{bought}:lot"),
-        ("HINCRBY", "{window}", "total", "1"),
-        ("HINCRBY", "{window}", "held", "-1"),
+        ("HINCRBY", "{window}", "t", "1"),
+        ("HINCRBY", "{window}", "h", "-1"),
         ("HINCRBY", "{team}", "seq", "1"),
         ("HINCRBY", "{team}", "entry", "1"),
         ("XTRIM", "{ledger}", "MAXLEN", "2"),
@@ -209,7 +209,7 @@ async def test_the_checker_finds_a_store_that_was_changed_by_hand(
     await check(quota.executor, catalog())
     # when one thing in it is changed
     prefix = names.credits.order.removesuffix("order")
-    window = f"{names.prefix}:win:{TEAM}:s1:general:cost:sliding:18000000:150000"
+    window = f"{names.prefix}:win:{TEAM}:s1:general:cost:s:5h:150s"
     spelled = {
         "{window}": window,
         "{team}": names.team,

@@ -33,7 +33,7 @@ from tests.support.scene import (
 from tests.support.touched import TOUCHED
 
 BY_NAME = {call.name: call for call in CALLS}
-COUNTERS = ("total", "held", "oldest")
+COUNTERS = ("t", "h", "o")
 
 
 def every(key: str, *fields: str) -> set[tuple[str, str]]:
@@ -46,7 +46,7 @@ WINDOWS = every(WINDOW, *COUNTERS) | every(WEEK, *COUNTERS)
 RATES = every(RPM, *COUNTERS) | every(TPM, *COUNTERS)
 PLACES = tuple(f"{Field.SLOT}{place}" for place in (0, 1))
 LEGS = (Field.LOTS, *(f"{kind}1" for kind in (Field.LOT_EXPIRE, Field.LOT_HELD)))
-HOLD = every(HELD, Field.STATE, Field.EXPIRE, Field.PLAN, *PLACES, *LEGS)
+HOLD = every(HELD, Field.STATE, Field.HOLD, Field.PLAN, *PLACES, *LEGS)
 CHARGE = every(CHARGED, Field.STATE, Field.KEEP, Field.PLAN_PAID, *PLACES)
 SETTLED = TEAM | WINDOWS | {(POOL.held, LOT)}
 
@@ -56,7 +56,7 @@ NEEDED: dict[str, set[tuple[str, str]]] = {
     "check_only": TEAM | WINDOWS | RATES | {(POOL.available, LOT), (POOL.held, LOT)},
     "commit_less": SETTLED | HOLD | every(HELD, Field.POOL, Field.TOKENS) | {(POOL.available, LOT)},
     "commit_more": SETTLED | HOLD | {(POOL.available, LOT)},
-    "late_commit": TEAM | WINDOWS | (HOLD - every(HELD, Field.EXPIRE)) | {(POOL.available, LOT)},
+    "late_commit": TEAM | WINDOWS | (HOLD - every(HELD, Field.HOLD)) | {(POOL.available, LOT)},
     "release": SETTLED | HOLD | {(POOL.available, LOT)},
     "release_into_an_ended_lot": SETTLED | HOLD | {(POOL.sums, "granted")},
     "refund_all": TEAM | WINDOWS | CHARGE,
@@ -68,7 +68,7 @@ NEEDED: dict[str, set[tuple[str, str]]] = {
     | {(POOL.available, LOT), (POOL.consumed, LOT)},
     "reap": SETTLED | HOLD | {(POOL.available, LOT)},
     "reap_and_charge": SETTLED | HOLD | every(HELD, Field.COST, Field.PLAN_NANOS),
-    "extend": TEAM | every(HELD, Field.STATE, Field.EXPIRE, Field.ADMIT, PLACES[0]),
+    "extend": TEAM | every(HELD, Field.STATE, Field.HOLD, Field.ADMIT, PLACES[0]),
     "record_usage": SETTLED | RATES | {(POOL.available, LOT)},
     "record_usage_of_old": SETTLED | RATES | {(POOL.available, LOT)},
     "find": TEAM | HOLD - every(HELD, *PLACES) | every(HELD, Field.COST, Field.SEQ),

@@ -42,7 +42,7 @@ def sent(number: int | None = None, **values: int | str) -> list[Reply]:
 
 
 HELD = [
-    *sent(id="body.", id_end="mac", state="1", expire="2000", admit="1000", seq="7"),
+    *sent(id="body.", id_end="mac", state="1", hold="1000", admit="1000", seq="7"),
     *sent(cost="120000000", plan="100000000", plan_nanos="100000000", pool="2", lots="1"),
     *sent(1, lot="0000000000500:lot", lot_expire="9000", lot_held="20000000"),
 ]

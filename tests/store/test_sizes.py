@@ -26,8 +26,8 @@ ADA, BOB = KEYS[0], KEYS[1]
 TEXT = "text/m2.7"
 NANOS_PER_TOKEN = 1_200  # of output
 
-WINDOW_BYTES_MAX = 1_136
-RECORD_BYTES_MAX = 432
+WINDOW_BYTES_MAX = 1_100
+RECORD_BYTES_MAX = 400
 
 
 @pytest.fixture
@@ -52,13 +52,21 @@ def slices_of(window: Window) -> int:
 
 
 async def bytes_of(quota: Quota, key: str) -> int:
-    """What the server says that the key takes, which has to be compact (one block of memory)."""
+    """What the server says that the key takes, which has to be compact (one block of memory).
+
+    Of copies the least: an allocator now and then gives a block a little more than it asks for.
+    """
     words = ("OBJECT", "ENCODING", key)
     assert await quota.executor.call(*words, deadline=quota.deadline) == b"listpack"
-    words = ("MEMORY", "USAGE", key)
-    found = await quota.executor.call(*words, "SAMPLES", 0, deadline=quota.deadline)
-    assert isinstance(found, int)
-    return found
+    sizes = []
+    for number in range(10):
+        copy = key[:-1] + str(number)
+        await quota.executor.call("COPY", key, copy, deadline=quota.deadline)
+        words = ("MEMORY", "USAGE", copy)
+        found = await quota.executor.call(*words, "SAMPLES", 0, deadline=quota.deadline)
+        assert isinstance(found, int)
+        sizes.append(found)
+    return min(sizes)
 
 
 async def fill(quota: Quota, clock: Clock, key_id: str, tokens: list[int], slice_ms: int) -> None:

@@ -38,7 +38,10 @@ class Fields(dict[str, str]):
         short_id = fields.pop("id", "") + fields.pop("id_end", "")
         fields["id"] = lengthen(short_id, team_id, request)
         fields.setdefault("plan_nanos", fields["plan"])
+        if "hold" in fields:
+            fields["expire"] = str(int(fields["admit"]) + int(fields["hold"]))
         if fields["state"] == str(State.COMMITTED.value) or fields["provisional"] == "1":
+            fields.setdefault("keep", fields["plan"])
             units = int(fields["keep"]) + int(fields["over"])
             fields.setdefault("plan_paid", str(units))
             for i in range(1, int(fields["lots"]) + 1):

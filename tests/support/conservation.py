@@ -22,6 +22,8 @@ from tests.support.quota import SECRETS
 
 NO_TTL = -1
 
+UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
 SEQS = ("seq", "commit_seq", "expire_seq", "release_seq", "refund_seq")
 
 SUMS = ("granted", "expired", "revoked")
@@ -189,9 +191,9 @@ def _check_windows(
     used, held = _windows_of_the_ledger(team, catalogs)
     for name, fields in team.windows.items():
         counts = {field: int(value) for field, value in fields.items()}
-        total, kept, oldest = (counts.pop(field) for field in ("total", "held", "oldest"))
+        total, kept, oldest = (counts.pop(field) for field in ("t", "h", "o"))
         recorded = {slot: n for (key, slot), n in used.items() if key == name and n}
-        if ":sliding:" not in name:
+        if ":s:" not in name:
             assert counts == {}
             if _is_over(max(latest_ms, team.counters["clock_ms"]), name, oldest, total):
                 continue  # an instance that is over is not adjusted any more (SEM-15)
@@ -211,9 +213,14 @@ def _check_windows(
 
 def _is_over(at_ms: int, name: str, start_ms: int, total: int) -> bool:
     """Whether an instance has ended; a cycle has no end of its own, another one replaces it."""
-    length_ms = int(name.split(":")[-2])
-    is_open = total > 0 or ":first_use:" not in name
+    length_ms = _length_ms(name.split(":")[-2])
+    is_open = total > 0 or ":f:" not in name
     return not is_open or 0 < length_ms <= at_ms - start_ms
+
+
+def _length_ms(text: str) -> int:
+    unit = text.lstrip("0123456789")
+    return int(text.removesuffix(unit)) * UNIT_MS[unit]
 
 
 def _windows_of_the_ledger(

@@ -22,8 +22,8 @@ from tests.support.quota import TEAM, Quota
 
 NAMES = keys.team_keys(TEAM)
 POOL = NAMES.credits
-WINDOW = f"{NAMES.prefix}:win:{TEAM}:s1:general:cost:sliding:18000000:150000"
-WEEK = f"{NAMES.prefix}:win:{TEAM}:s1:general:cost:aligned:604800000:week0-UTC"
+WINDOW = f"{NAMES.prefix}:win:{TEAM}:s1:general:cost:s:5h:150s"
+WEEK = f"{NAMES.prefix}:win:{TEAM}:s1:general:cost:a:7d:week0-UTC"
 RPM, TPM, CONNECTIONS = (NAMES.rate("text", unit) for unit in ("rpm", "tpm", "connections"))
 SLOTS = NAMES.slots("s1")
 LOT, ENDED, WAITS = "lot0", "ended", "waits"

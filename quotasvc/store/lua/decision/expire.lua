@@ -45,7 +45,6 @@ if is_charged then
   local function note(name, value) record_store.put(flat, record, name, value) end
   note(FIELD.provisional, 1)
   note(FIELD.actual, record_store.amount(record, FIELD.cost))
-  note(FIELD.keep, hold.plan)
   local plan_nanos = record_store.amount(record, FIELD.plan_nanos, hold.plan)
   record_store.put(flat, record, FIELD.plan_paid, plan_nanos, hold.plan)
 end

@@ -75,7 +75,7 @@ local lease_ms = math.min(expire_ms, now + BOUND.lease_ms)
 limit_store.plan(limits, share, share, lease_ms)
 local flat =
   admission.fields(STATE.HELD, now, seq, limits, share, ARG.cost - rest, lot_store.legs(shares))
-record_store.put(flat, nil, FIELD.expire, expire_ms)
+record_store.put(flat, nil, FIELD.hold, ARG.hold_ms)
 local answer =
   reply.record(OUTCOME.GRANTED, now, team, reply.levels(limits), {}, flat)
 if is_check then return answer end

@@ -10,7 +10,8 @@ local charge_store = {}
 -- What has been charged and what of it has gone back, in nanos and in the plan's units.
 function charge_store.sums(record)
   local legs = leg_list.of(record)
-  local units = record_store.amount(record, FIELD.keep) + record_store.amount(record, FIELD.over)
+  local kept = record_store.amount(record, FIELD.keep, record_store.amount(record, FIELD.plan))
+  local units = kept + record_store.amount(record, FIELD.over)
   local charged = record_store.amount(record, FIELD.plan_paid, units)
   for _, leg in ipairs(legs) do charged = charged + leg.charged end
   return {

@@ -25,7 +25,7 @@ function commitment.fields(record, team, now, plan, share, legs, actual, written
   if ARG.as_reserved == 0 then note(FIELD.usage, ARG.usage) end
   note(FIELD.actual, actual)
   note(FIELD.written_off, written_off)
-  note(FIELD.keep, share.plan_kept)
+  record_store.put(flat, record, FIELD.keep, share.plan_kept, record_store.amount(record, FIELD.plan))
   note(FIELD.over, share.plan_over)
   record_store.put(
     flat, record, FIELD.plan_paid, share.plan_nanos, share.plan_kept + share.plan_over

@@ -1,6 +1,6 @@
 -- record_store: the one record of a request: a HASH of whole numbers and short texts, under the
 -- short names of FIELD. What goes without saying is not kept: a field that is 0, the price of a plan
--- leg that counts cost, a lot leg that was charged as held. Of the id it keeps what its key does not
+-- leg that counts cost, a leg that was charged as held. Of the id it keeps what its key does not
 -- say. Python decodes the same fields in store/record.py.
 local whole = require("lib.whole")
 
@@ -42,7 +42,7 @@ end
 function record_store.expire_ms(record)
   local extended_ms = record_store.number(record, FIELD.extended, 0)
   if extended_ms > 0 then return extended_ms end
-  return record_store.number(record, FIELD.expire)
+  return record_store.number(record, FIELD.admit) + record_store.number(record, FIELD.hold)
 end
 
 local names = {} -- of numbered fields, made once: a place, a lot or a refund has few numbers

@@ -28,8 +28,8 @@ function whole.amount_of(text, absent, key, what)
   return whole.amount(whole.of(text, absent, key, what), key, what)
 end
 
--- Total, held, oldest and, if asked for, a slice of a window, as HMGET found them: all, or none of
--- the first three. One look at the four of them costs a third of four.
+-- Total (t), held (h), oldest (o) and, if asked for, a slice of a window, as HMGET found them: all,
+-- or none of the first three. One look at the four of them costs a third of four.
 function whole.counters(found, key)
   local a, b, c, d = found[1], found[2], found[3], found[4]
   if not a and not b and not c and not d then return nil end
@@ -42,7 +42,7 @@ function whole.counters(found, key)
   then
     return total, held, oldest, value
   end
-  for i, what in ipairs({"total", "held", "oldest", "slice"}) do
+  for i, what in ipairs({"t", "h", "o", "slice"}) do
     whole.amount_of(found[i], i == 4 and 0 or nil, key, what)
   end
   error({err = "CORRUPT " .. key .. " counters"})

@@ -1,5 +1,5 @@
--- window_store: reads and writes window counters. One HASH per window: total, held, oldest, and in
--- a sliding window one field per slice, so that its size is bounded whatever the traffic.
+-- window_store: reads and writes window counters. One HASH per window: t, h, o for total, held and
+-- oldest, and in a sliding window one field per slice: its size is bounded whatever the traffic.
 local whole = require("lib.whole")
 local window = require("lib.window")
 local ring_store = require("lib.ring_store")
@@ -11,7 +11,7 @@ local window_store = {}
 local function read_sliding(w, now, slot)
   local current = math.floor(now / w.slice_ms)
   local field = (slot or current) % BOUND.ring
-  local found = redis.call("HMGET", w.key, "total", "held", "oldest", field)
+  local found = redis.call("HMGET", w.key, "t", "h", "o", field)
   local total, held, oldest, value = whole.counters(found, w.key)
   if not total then
     w.total, w.held, w.value, w.oldest, w.slot = 0, 0, 0, current, slot or current
@@ -29,7 +29,7 @@ end
 
 -- Any other window: the instance that is in force, if the stored one is not over.
 local function read_instance(w, now, slot)
-  local found = redis.call("HMGET", w.key, "total", "held", "oldest")
+  local found = redis.call("HMGET", w.key, "t", "h", "o")
   local total, held, start = whole.counters(found, w.key)
   local is_over = not total or start < w.start_ms
   if w.kind == KIND.FIRST_USE then
@@ -79,12 +79,12 @@ function window_store.write(w)
   if is_slice and w.gone then redis.call("HDEL", w.key, unpack(w.gone)) end
   if is_slice and w.is_slot_moved and w.value > 0 then
     redis.call(
-      "HSET", w.key, "total", w.total, "held", w.held, "oldest", w.oldest,
+      "HSET", w.key, "t", w.total, "h", w.held, "o", w.oldest,
       w.slot % BOUND.ring, w.value
     )
     return
   end
-  redis.call("HSET", w.key, "total", w.total, "held", w.held, "oldest", w.oldest)
+  redis.call("HSET", w.key, "t", w.total, "h", w.held, "o", w.oldest)
   if is_slice and w.is_slot_moved then redis.call("HDEL", w.key, w.slot % BOUND.ring) end
 end
 
