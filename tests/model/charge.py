@@ -44,14 +44,17 @@ def charge_actual(state: TeamState, r: Reservation, units: int, cost: int, at_ms
     over = cost - sum(leg.nanos for leg in r.legs)
     source = "held" if is_held else "consumed"
     returned = give_back(state, r, source, at_ms, max(0, -over))
-    if is_held:
-        consume(r.legs)
     if over > 0 and plan:
         part = max(0, min(over, state.room(r.counters, at_ms)))
         count_more(state, r, plan, part, at_ms)
         over -= part
     is_absorbing = last == "PLAN" and r.allowance and r.allowance.straddle == "absorb"
-    if over > 0 and r.pool and not is_absorbing:
+    is_drawing = over > 0 and r.pool and not is_absorbing
+    if is_drawing and r.pool == "CREDITS":
+        promote(state, at_ms)  # what is held keeps its places until this is settled
+    if is_held:
+        consume(r.legs)
+    if is_drawing:
         over -= draw_more(state, r, over, at_ms)
     if over > 0 and plan and last == "PLAN":
         rooms = [AMOUNT_MAX - state.total(counter, at_ms) for _, counter in r.counters]
@@ -82,8 +85,6 @@ def count_more(state: TeamState, r: Reservation, leg: Leg, amount: int, at_ms: i
 
 def draw_more(state: TeamState, r: Reservation, nanos: int, at_ms: int) -> int:
     """An overrun of the pool; each lot stays one leg. Returns what the pool had."""
-    if r.pool == "CREDITS":
-        promote(state, at_ms)
     drawn = state.draw(r.pool or "", nanos, at_ms, "consumed")
     for more in drawn:
         leg = next((leg for leg in r.legs if leg.lot is more.lot), None)
