@@ -21,11 +21,15 @@ EXTENDED_MS_MAX = 4 * 3_600_000
 LEASE_MS = 60_000
 """A slot is kept so long without an Extend, so that a crashed gateway locks nobody out (SEM-20)."""
 
-SETTLED_RECORD_MS = 24 * 3_600_000
+RETRY_MS_MAX = 24 * 3_600_000
+"""How long callers repeat a settlement that nobody answered (the gateway's duty)."""
+
+SETTLED_RECORD_MS = RETRY_MS_MAX + 2 * 3_600_000
 EXPIRED_RECORD_MS = 24 * 3_600_000
 REPORTED_RECORD_MS = 25 * 3_600_000
-"""How long a record stays after it settled, expired or was reported by RecordUsage; there is no
-SQL ledger yet (SEM-31)."""
+"""How long a record stays after it settled or its latest refund, expired, or was reported by
+RecordUsage; there is no SQL ledger yet (SEM-31). What was settled outlives every retry of it: the
+last may arrive late, by a clock that is not ours."""
 
 REFUNDS_MAX = 16
 """Refunds that one reservation takes (SEM-29)."""

@@ -203,6 +203,7 @@ class DecisionStore:
         names = (
             team.team,
             team.record(target.digest),
+            team.purge,
             team.ledger,
             *_moved(team.pool(target.pool)),
             *_target_keys(team, target),

@@ -144,7 +144,7 @@ RELEASE = Script(
 
 REFUND = Script(
     name="decision/refund",
-    keys=("team", "record", "ledger", *_MOVES),
+    keys=("team", "record", "purge", "ledger", *_MOVES),
     rest_keys="limits",
     args=(
         *_GATE_ARGS,

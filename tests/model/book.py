@@ -166,6 +166,7 @@ class Reservation:
     late: bool = False
     is_provisional: bool = False
     refunds: dict[str, tuple[object, Answer]] = field(default_factory=dict)
+    refund_ms: int | None = None  # of the latest
     refunded: int = 0
     refunded_by_usage: int = 0
     refunded_usage: dict[str, int] = field(default_factory=dict)
@@ -185,8 +186,10 @@ class Reservation:
             return self.expire_ms + DAY
         if self.settle_ms is None:
             return None
-        # Until there is a SQL ledger a settled record stays for a day.
-        return self.settle_ms + (25 * HOUR if self.settle == "recorded" else DAY)
+        # Until there is a SQL ledger a settled record, and each refund of it, outlives the day for
+        # which it is retried.
+        kept_ms = self.settle_ms + (25 * HOUR if self.settle == "recorded" else DAY + 2 * HOUR)
+        return max(kept_ms, (self.refund_ms or 0) + DAY + 2 * HOUR)
 
 
 @dataclass(slots=True)

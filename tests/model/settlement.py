@@ -260,6 +260,7 @@ class Settlement:
         r.refunded_by_usage += nanos if usage is not None else 0
         returned = give_back(state, r, "consumed", at_ms, nanos, units)
         r.refunded += returned.nanos
+        r.refund_ms = at_ms
         state.wrote(at_ms, entry=True)
         answer = wire(
             state="COMMITTED",

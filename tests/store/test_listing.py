@@ -6,9 +6,9 @@ import pytest
 
 from quotasvc.domain.faults import NotFound
 from quotasvc.domain.outcome import Allowed
-from quotasvc.domain.reservation import State
+from quotasvc.domain.reservation import SETTLED_RECORD_MS, State
 from quotasvc.planes.ask import Listing
-from tests.support.clock import DAY, MINUTE, Clock
+from tests.support.clock import MINUTE, Clock
 from tests.support.quota import TEAM, Quota
 
 
@@ -40,7 +40,7 @@ async def test_marks_of_old_reservations_are_not_listed(
     # given use that was reported for reservations which the store no longer knows (SEM-34)
     await quota.team()
     old = await settled(quota, 3)
-    clock.advance(DAY)
+    clock.advance(SETTLED_RECORD_MS)
     await quota.reaper.purge(TEAM, clock(), quota.deadline)
     reports = [await quota.record(1, reservation_id=one.reservation_id) for one in old]
     # then the reports are listed as what was committed, once each, and nothing else is
@@ -57,7 +57,7 @@ async def test_what_leaves_while_it_is_listed_is_left_out(
     first, second = await settled(quota, 2)
     clock.advance(MINUTE)
     [third] = await settled(quota, 1)
-    clock.advance(DAY - MINUTE)
+    clock.advance(SETTLED_RECORD_MS - MINUTE)
     places = quota.agenda.places
 
     async def places_then_purge(*args: object, **more: object) -> object:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from quotasvc.domain.catalog import Catalog, OnExpiry, RateLimit
 from quotasvc.domain.faults import Corrupt
 from quotasvc.domain.outcome import Allowed
-from quotasvc.domain.reservation import Payer, digest, request_digest
+from quotasvc.domain.reservation import SETTLED_RECORD_MS, Payer, digest, request_digest
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.usage import Subject
 from quotasvc.store import keys, table
@@ -237,8 +237,8 @@ async def _purge(scene: Scene) -> object:
     return await scene.quota.agenda.purge(TEAM, rid, name, scene.quota.deadline)
 
 
-async def _pass_a_day(scene: Scene) -> None:
-    scene.clock.advance(DAY)
+async def _pass_its_time(scene: Scene) -> None:
+    scene.clock.advance(SETTLED_RECORD_MS)
 
 
 async def _find(scene: Scene) -> object:
@@ -321,7 +321,7 @@ CALLS = (
     Call(script=table.RECORD_USAGE, act=_record_usage_of_old, prepare=_forget_charged),
     Call(script=table.FIND, act=_find),
     Call(script=table.FIND, act=_find_charged),
-    Call(script=table.PURGE, act=_purge, prepare=_pass_a_day),
+    Call(script=table.PURGE, act=_purge, prepare=_pass_its_time),
     Call(script=table.DUE, act=_due),
     Call(script=table.ENTER, act=_enter, prepare=_let_wait),
     Call(script=table.BOOK, act=_book),

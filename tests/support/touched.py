@@ -26,7 +26,7 @@ ADMITTED = (NAMES.team, NAMES.holds, NAMES.due, *DRAWN, *WINDOWS, RPM, TPM, *LEA
 SETTLED = (NAMES.team, NAMES.ledger, *LISTS, *WINDOWS, POOL.order, POOL.held, POOL.consumed)
 RETURNED = (*SETTLED, *LEASES, POOL.available, POOL.revoked)
 REPORTED = (*SETTLED, POOL.available, POOL.waiting, RPM, TPM, USED)
-REFUNDED = (NAMES.team, NAMES.ledger, *WINDOWS)
+REFUNDED = (NAMES.team, NAMES.ledger, NAMES.purge, *WINDOWS)
 SHOWN = (NAMES.team, *DRAWN, POOL.parked, POOL.sums)
 
 TOUCHED: Mapping[str, tuple[str, ...]] = {

@@ -6,6 +6,7 @@ local limit_list = require("lib.limit_list")
 local charge_store = require("lib.charge_store")
 local lot_move_store = require("lib.lot_move_store")
 local refund_list = require("lib.refund_list")
+local purge_list_store = require("lib.purge_list_store")
 local ledger_store = require("lib.ledger_store")
 local gate = require("lib.gate")
 local reply = require("lib.reply")
@@ -40,6 +41,7 @@ if state == STATE.COMMITTED then
 end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
+purge_list_store.probe()
 ledger_store.probe()
 local sums = charge_store.sums(record)
 
@@ -72,6 +74,8 @@ local answer = reply.record(OUTCOME.REFUNDED, now, team, {}, record.raw, flat, c
 -- From here on nothing may fail.
 charge_store.write(back)
 record_store.save(KEY.record, flat)
+-- This refund too is replayed as long as any settlement.
+purge_list_store.extend(ARG.reservation_id, now + BOUND.settled_record_ms)
 ledger_store.append(team, ARG.team_id, "refund", now, movement.refund(record, back))
 team_store.save(KEY.team, team)
 return answer
