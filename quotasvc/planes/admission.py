@@ -92,12 +92,11 @@ class Admissions:
     async def record_usage(self, report: Report, deadline: float) -> Recorded | Denied:
         """Charges usage that had no hold."""
         claim = Claim.of(report.api_key, report.key_id)
-        old = self._old(report, claim)
         run = await self._admit(
             claim,
-            lambda identity: _report(report, identity),
+            lambda identity: self._report(report, identity),
             self._compile_report,
-            lambda order, naming, version, until: self._record(order, naming, old, version, until),
+            self._record,
             deadline,
         )
         if isinstance(run, Denied):
@@ -148,7 +147,15 @@ class Admissions:
             now_ms = await patience.go_on(self._reaper, identity.team.team_id, answer, deadline)
             if answer.code is Code.STALE:
                 identity = await self._identities.find(claim, deadline, is_fresh=True)
-        return Denied(denial=denial.early(DenialReason.KEY_INVALID))
+        return await self._unknown(claim, deadline)
+
+    async def _unknown(self, claim: Claim | None, deadline: float) -> Denied:
+        """What presents no key of ours; where it names a team, with that team's `seq` (SEM-39)."""
+        seq = 0
+        if claim is not None:
+            name = request_digest(claim.team_id, "")
+            seq = (await self._store.find(claim.team_id, name, deadline)).seq
+        return Denied(denial=denial.early(DenialReason.KEY_INVALID), seq=seq)
 
     async def _refused(
         self,
@@ -250,34 +257,37 @@ class Admissions:
         return compile_report(route, request, now_ms)
 
     async def _record(
-        self,
-        order: Order,
-        naming: Naming,
-        old: ReservationId | None,
-        team_version: int,
-        deadline: float,
+        self, order: Order, naming: Naming, team_version: int, deadline: float
     ) -> Answer:
-        if old is not None:
-            old_id = order.request.old_id or ""
+        old_id = order.request.old_id
+        if old_id is not None:
             naming = Naming(
                 reservation_id=naming.reservation_id,
                 digest=naming.digest,
                 old_id=old_id,
-                old_digest=old.digest,
+                old_digest=verify(old_id, self._secrets).digest,
                 mark=digest("mark", old_id),
             )
         return await self._store.record_usage(
             order, naming, team_version, self._clock_ms(), deadline
         )
 
-    def _old(self, report: Report, claim: Claim | None) -> ReservationId | None:
-        """The old reservation, which this team must have had (SEM-44)."""
-        if report.reservation_id is None:
-            return None
-        old = verify(report.reservation_id, self._secrets)
-        if claim is not None and old.team_id != claim.team_id:
+    def _report(self, report: Report, identity: Identity) -> Request:
+        """The request of a verified key; the old reservation that it names must have been this
+        team's (SEM-44)."""
+        old_id = report.reservation_id
+        if old_id is not None and verify(old_id, self._secrets).team_id != identity.team.team_id:
             raise not_found()
-        return old
+        return Request(
+            request_id=report.request_id,
+            key_id=identity.key.key_id,
+            resource=report.resource,
+            usage=report.usage,
+            attributes=report.attributes,
+            old_id=old_id,
+            is_report=True,
+            outcome=report.outcome,
+        )
 
 
 def _refuse(answer: Answer, request: Request) -> None:
@@ -306,17 +316,4 @@ def _request(ask: Ask, identity: Identity) -> Request:
         attributes=ask.attributes,
         hold_ms=ask.hold_ms,
         check_only=ask.check_only,
-    )
-
-
-def _report(report: Report, identity: Identity) -> Request:
-    return Request(
-        request_id=report.request_id,
-        key_id=identity.key.key_id,
-        resource=report.resource,
-        usage=report.usage,
-        attributes=report.attributes,
-        old_id=report.reservation_id,
-        is_report=True,
-        outcome=report.outcome,
     )

@@ -235,7 +235,9 @@ class CheckAndReserveResponse(_message.Message):
     replayed: _builtins.bool
     """The first answer given again. It entitles nobody to a second upstream call."""
     seq: _builtins.int
-    """The team's change counter after this decision; moves by one with every change of its state."""
+    """The team's change counter after this decision; moves by one with every change of its state.
+    0 where no team could be found.
+    """
     catalog_version: _builtins.str
     """The catalog version that decided, 8 characters."""
     currency: _builtins.str
