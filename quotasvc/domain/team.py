@@ -9,6 +9,10 @@ from enum import Enum
 TEAM_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,14}[a-z0-9])?")
 """1 … 16 characters. A key id adds `_k` and a number and stays within 22 (05)."""
 
+SEAT_ID = re.compile(r"[A-Za-z0-9_-]{1,22}")
+"""1 … 22 characters. Dots part the fields of a reservation id, which has 120 characters (05), and
+colons those of a counter's name."""
+
 
 class Role(Enum):
     """What a member may do (F13)."""

@@ -29,8 +29,8 @@ from quotasvc.store.decision import DecisionStore
 STEPS_MAX = 8
 """Moments that are tried before a denial names none."""
 
-NEW_SEAT = "new"
-"""Stands for a seat that is not bought yet: no seat has this id, so its windows are empty."""
+NEW_SEAT = "+"
+"""Stands for a seat that is not bought yet: no seat can have this id, so its windows are empty."""
 
 
 def order_limits(order: Order, answer: Answer) -> tuple[LimitStatus, ...]:

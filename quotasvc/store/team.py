@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quotasvc.domain.faults import Corrupt
-from quotasvc.domain.team import Key, KeyKind, KeyState, Member, Role, Seat, Team
+from quotasvc.domain.team import SEAT_ID, Key, KeyKind, KeyState, Member, Role, Seat, Team
 from quotasvc.store import keys
 from quotasvc.store.executor import Executor
 
@@ -57,7 +57,11 @@ class TeamDirectory:
 
 
 def team_to_json(team: Team) -> str:
-    """The document: names as in domain.team, enums by value."""
+    """The document: names as in domain.team, enums by value.
+
+    Raises ValueError for a seat id that reservation ids could not carry.
+    """
+    _refuse_seat_ids(team)
     return json.dumps(
         {
             "team_id": team.team_id,
@@ -104,7 +108,7 @@ def team_from_json(text: str) -> Team:
     """The team that a document describes; a document of another shape is Corrupt."""
     try:
         document: dict[str, Any] = json.loads(text)
-        return Team(
+        team = Team(
             team_id=document["team_id"],
             name=document["name"],
             is_default=document["is_default"],
@@ -130,5 +134,14 @@ def team_from_json(text: str) -> Team:
                 for k in document["keys"]
             ),
         )
+        _refuse_seat_ids(team)
     except (KeyError, TypeError, ValueError) as error:
         raise Corrupt(f"a team document cannot be read: {error!r}") from error
+    return team
+
+
+def _refuse_seat_ids(team: Team) -> None:
+    for seat in team.seats:
+        if not SEAT_ID.fullmatch(seat.seat_id):
+            text = f"seat id {seat.seat_id!r}: 1 to 22 letters, digits, hyphens and underscores"
+            raise ValueError(text)

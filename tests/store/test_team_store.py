@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from quotasvc.domain.faults import Corrupt
-from quotasvc.domain.team import KeyState, Role, Seat, Team
+from quotasvc.domain.team import SEAT_ID, KeyState, Role, Seat, Team
+from quotasvc.planes.foresight import NEW_SEAT
 from quotasvc.store import keys
 from quotasvc.store.executor import Executor
 from quotasvc.store.team import TeamDirectory, team_from_json, team_to_json
 from tests.support.books import Books
+from tests.support.catalogs import CREDIT
 from tests.support.people import key, member, seat, team
 from tests.support.quota import TEAM, Quota
 
@@ -50,6 +53,7 @@ async def test_a_team_is_read_back_as_it_was_written(quota: Quota) -> None:
         {"members": [{}]},
         {"members": [{"user_id": "a", "role": "emperor", "credits_access": True}]},
         {"seats": [{"seat_id": "s1"}]},
+        {"seats": [{"seat_id": 1, "plan_id": "p", "purchased_ms": 0, "user_id": None}]},
         {"seats": [{"seat_id": "s", "plan_id": "p", "purchased_ms": 0, "user_id": None, "x": 1}]},
         {"keys": [{"key_id": "acme_k1"}]},
         {"keys": "none"},
@@ -61,6 +65,42 @@ def test_a_document_of_another_shape_is_corrupt(change: dict[str, object]) -> No
     document = json.loads(team_to_json(EVERYTHING)) | change
     with pytest.raises(Corrupt, match="team document"):
         team_from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "seat_id", ["", "s.1", "s:1", "s 1", "s1\n", "é", "+", "s" * 23, "s}", "\u0660"], ids=repr
+)
+async def test_a_seat_id_that_reservation_ids_cannot_carry_is_refused(
+    quota: Quota, seat_id: str
+) -> None:
+    """SEM-36: the id of a reservation describes itself, seat included."""
+    # given a team with such a seat, written here or by somebody else
+    await quota.team()
+    bad = replace(EVERYTHING, seats=(replace(EVERYTHING.seats[0], seat_id=seat_id),))
+    before = await quota.dump()
+    # then it is not written, and the cure is told
+    with pytest.raises(ValueError, match="1 to 22 letters, digits, hyphens and underscores"):
+        await quota.control.put_team(bad, 1, quota.deadline)
+    assert await quota.dump() == before
+    # nor is it read
+    document = json.loads(team_to_json(EVERYTHING))
+    document["seats"][0]["seat_id"] = seat_id
+    with pytest.raises(Corrupt, match="1 to 22 letters, digits, hyphens and underscores"):
+        team_from_json(json.dumps(document))
+
+
+async def test_a_seat_id_may_be_as_long_as_reservation_ids_can_carry(quota: Quota) -> None:
+    """SEM-36."""
+    longest = "Seat-of_22-characters-"
+    await quota.put(team((member("ann"),), seats=(seat(longest, "ann"),), keys=(key(1, "ann"),)))
+    reservation = await quota.reserve(10)
+    assert [leg.source for leg in reservation.legs] == [f"{longest}/general"]
+    assert (await quota.commit(reservation)).actual_nanos == 10 * CREDIT
+
+
+def test_no_seat_can_have_the_id_of_one_that_is_not_bought_yet() -> None:
+    """SEM-48: an upgrade is named by what a new, empty seat would admit."""
+    assert not SEAT_ID.fullmatch(NEW_SEAT)
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "7", '"x"'])

@@ -67,13 +67,15 @@ def test_an_id_says_all_that_it_was_made_of(seat_id: str, **fields: Any) -> None
 
 
 def test_the_longest_id_is_short_enough_and_url_safe() -> None:
-    # given the longest team and seat, a large catalog with 30 price rows, and a far future
+    # given the longest team and seat, a large catalog with 30 price rows and 24 rate limits, and a
+    # far future
     longest = replace(
         RID,
         team_id="t" * 16,
         seat_id="s" * 22,
         plan_index=99,
         resource_index=999,
+        scopes=2**24 - 1,
         rates=2**30 - 1,
         admit_ms=4_102_444_800_000,  # the year 2100
     )
@@ -183,7 +185,7 @@ def test_times_are_those_that_were_promised() -> None:
     # SEM-20
     assert LEASE_MS == MINUTE
     # SEM-31, S7
-    assert (SETTLED_RECORD_MS, EXPIRED_RECORD_MS, REPORTED_RECORD_MS) == (DAY, DAY, DAY + HOUR)
+    assert (SETTLED_RECORD_MS, EXPIRED_RECORD_MS, REPORTED_RECORD_MS) == (26 * HOUR, DAY, 25 * HOUR)
     # SEM-29
     assert REFUNDS_MAX == 16
 
