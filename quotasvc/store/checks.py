@@ -103,7 +103,8 @@ def _judge_mark(mark: _Mark | None, expected_store_id: str | None) -> Finding:
         "marker",
         mark.schema == str(keys.SCHEMA_NUMBER),
         f"store {mark.store_id}, schema {mark.schema}",
-        f"this service reads schema {keys.SCHEMA_NUMBER} only: run the one that wrote the store",
+        f"this service reads schema {keys.SCHEMA_NUMBER} only: run the one that wrote the store, "
+        "or begin an empty store in another database or directory",
     )
 
 

@@ -18,7 +18,14 @@ from quotasvc.domain.catalog import Allowance, Window, short_time
 from quotasvc.domain.reservation import Payer
 
 SCHEMA = "q1"
-SCHEMA_NUMBER = 1
+SCHEMA_NUMBER = 2
+"""How what is stored is to be read. The number is raised when that changes: a store of another one
+is refused at start. The names keep their prefix, or the mark of an older store would not be found.
+
+1: a window's slices under their own numbers, records by the names of their fields.
+2: slices modulo the ring, records of short fields and short ids.
+"""
+
 PARTITIONS = 256
 _SLOTS_PER_PARTITION = 64
 

@@ -292,6 +292,27 @@ def test_a_slice_that_cannot_be_is_named_with_its_key(value: str, way: str) -> N
         ways[way]()
 
 
+@pytest.mark.parametrize("name", [str(RING), str(START_MS // SLICE_MS), "-1", "0.5", "nan", "inf"])
+@pytest.mark.parametrize("way", ["leaving", "later", "emptied"])
+def test_a_slice_outside_the_ring_is_named_with_its_key(name: str, way: str) -> None:
+    """SEM-14: a window of another layout is not misread."""
+    # given a window with a slice under a number that no turn has
+    stored = Stored(KindCode.SLIDING)
+    slot = stored.charge(START_MS, 30, 30)
+    stored.charge(START_MS + 20, 5, 5)
+    stored.spoil(name, "7")
+    before = dict(stored.fields)
+    # then whoever looks at its slices is stopped, and it stays as it is
+    ways: dict[str, Callable[[], object]] = {
+        "leaving": lambda: stored.leaving(stored.read(START_MS + 20)),
+        "later": lambda: stored.read(START_MS + 2 * LENGTH_MS),
+        "emptied": lambda: stored.move(START_MS + 20, slot, -30, -30),
+    }
+    with pytest.raises(LuaFailed, match=rf"^CORRUPT {KEY} a slice is outside the ring"):
+        ways[way]()
+    assert stored.fields == before
+
+
 def test_slices_that_are_more_than_their_total_are_refused() -> None:
     stored = Stored(KindCode.SLIDING)
     stored.charge(START_MS, 30, 30)

@@ -16,6 +16,7 @@ from quotasvc.store.executor import Executor
 from quotasvc.store.findings import Facts, judge
 from quotasvc.store.resp import Word
 from quotasvc.store.scripts import load_scripts
+from quotasvc.store.table import RING
 from tests.support.embedded import connected, soon
 
 CHECK_SCRIPTS = load_scripts(SCRIPTS)
@@ -105,7 +106,7 @@ async def test_an_empty_store_gets_an_id_and_keeps_it(executor: Executor) -> Non
     assert [report.store_id for report in (first, second, third)] == ["one", "one", "one"]
     assert await words(executor, "HGETALL", keys.SCHEMA_MARKER) == [
         "schema",
-        "1",
+        "2",
         "store_id",
         "one",
     ]
@@ -223,14 +224,28 @@ async def test_data_of_others_is_refused_and_left_alone(executor: Executor) -> N
     assert await words(executor, "KEYS", "*") == ["session:1"]
 
 
-@pytest.mark.parametrize("schema", ["0", "2", "x"])
-async def test_another_schema_is_refused(executor: Executor, schema: str) -> None:
+@pytest.mark.parametrize("expected", ["ours", None])
+@pytest.mark.parametrize("schema", ["0", "1", "3", "x"])
+async def test_another_schema_is_refused(
+    executor: Executor, schema: str, expected: str | None
+) -> None:
+    # given a store that an older or newer service has begun, known here or not
     marker = ("schema", schema, "store_id", "ours")
     await executor.call("HSET", keys.SCHEMA_MARKER, *marker, deadline=soon())
-    report = await check(executor, expected="ours")
+    # then it is refused with both schemas and what to do, and stays as it is
+    report = await check(executor, expected=expected)
     assert refusals(report) == ["marker"]
-    assert f"schema {schema}" in named(report, "marker").detail
+    found = named(report, "marker")
+    assert found.detail == f"store ours, schema {schema}"
+    assert "reads schema 2 only: run the one that wrote the store, or begin" in found.cure
     assert report.store_id is None
+    kept = await words(executor, "HGETALL", keys.SCHEMA_MARKER)
+    assert kept == list(marker)
+
+
+def test_a_changed_layout_needs_another_schema() -> None:
+    """What was stored under one number is read in one way only: raise it with either of these."""
+    assert (keys.SCHEMA_NUMBER, keys.SCHEMA, RING) == (2, "q1", 128)
 
 
 # What a store says about itself.

@@ -23,6 +23,7 @@ from tests.support.scene import (
     LOT,
     NAMES,
     POOL,
+    WINDOW,
     Call,
     Scene,
     make_scene,
@@ -109,6 +110,14 @@ async def test_a_lot_that_cannot_be_read_is_corrupt(sound: Scene, text: str) -> 
     fault = await sound.refuses(BY_NAME["lots"])
     assert fault is not None
     assert LOT in fault
+
+
+async def test_a_slice_of_another_layout_is_corrupt(sound: Scene) -> None:
+    """SEM-14: slices under their own numbers, as an older service wrote them."""
+    await sound.do("HSET", WINDOW, str(sound.clock() // 150_000), "7")
+    fault = await sound.refuses(BY_NAME["reserve_too_much"])
+    assert fault is not None
+    assert WINDOW in fault
 
 
 async def test_a_held_record_is_never_purged(sound: Scene) -> None:

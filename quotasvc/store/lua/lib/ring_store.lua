@@ -10,6 +10,10 @@ function ring_store.slices(key, oldest)
   for i = 1, #found, 2 do
     local field = tonumber(found[i])
     if field then
+      -- A layout without turns would be counted in slices that it never was in.
+      if field % 1 ~= 0 or field < 0 or field >= BOUND.ring then
+        error({err = "CORRUPT " .. key .. " a slice is outside the ring"})
+      end
       local slot = oldest + (field - oldest) % BOUND.ring
       list[#list + 1] = {slot = slot, value = whole.amount_of(found[i + 1], nil, key, "slice")}
     end
