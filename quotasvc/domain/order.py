@@ -143,7 +143,7 @@ def find_route(
 ) -> Route | DenialReason:
     """Who may pay, or the first of the reasons up to NOT_COVERED that applies (SEM-7).
 
-    A key that was good at `used_ms` or later counts as good: usage may be reported after its end.
+    A key that was good after `used_ms` counts as good: usage may be reported after its end.
     """
     member = team.past_member(key.user_id)
     reason = _refusal(key, member, used_ms)
@@ -156,12 +156,12 @@ def find_route(
         return DenialReason.NOT_COVERED
     has_seat = key.kind is KeyKind.SUBSCRIPTION and member.removed_ms is None
     seat = team.seat_of(key.user_id) if has_seat else None
-    from_ms, until_ms = 0, AMOUNT_MAX
+    from_ms, until_ms = 0, _good_until_ms(key, member, now_ms - used_ms)
     ends_ms = seat.ends_ms(catalog.team_rules.renewal_grace_ms) if seat else None
     if ends_ms is not None and now_ms >= ends_ms:
         seat, from_ms = None, ends_ms
     elif ends_ms is not None:
-        until_ms = ends_ms
+        until_ms = min(until_ms, ends_ms)
     plan = plan_of(catalog, seat) if seat else None
     allowance = plan.allowance_for(resource_id) if plan else None
     return Route(
@@ -185,10 +185,10 @@ def find_route(
 
 
 def _refusal(key: Key, member: Member | None, used_ms: int) -> DenialReason | None:
-    """Why the key is no good, unless it was at `used_ms` or later (SEM-34, SEM-45)."""
+    """Why the key is no good, unless it was after `used_ms` (SEM-34, SEM-45)."""
 
     def is_over(ended_ms: int | None) -> bool:
-        return used_ms == 0 or ended_ms is None or ended_ms < used_ms
+        return used_ms == 0 or ended_ms is None or ended_ms <= used_ms
 
     if key.state is KeyState.DELETED and is_over(key.ended_ms):
         return DenialReason.KEY_INVALID
@@ -197,6 +197,13 @@ def _refusal(key: Key, member: Member | None, used_ms: int) -> DenialReason | No
     if member is None or (member.removed_ms is not None and is_over(member.removed_ms)):
         return DenialReason.KEY_DISABLED
     return None
+
+
+def _good_until_ms(key: Key, member: Member, good_for_ms: int) -> int:
+    """When a key that has ended stops being good for reports; one that has not: never."""
+    ends = [] if key.state is KeyState.ACTIVE else [key.ended_ms]
+    ends.append(member.removed_ms)
+    return min((ended + good_for_ms for ended in ends if ended is not None), default=AMOUNT_MAX)
 
 
 def plan_of(catalog: Catalog, seat: Seat) -> Plan:

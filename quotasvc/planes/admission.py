@@ -8,7 +8,7 @@ bounded number of times.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quotasvc.domain import denial
 from quotasvc.domain.faults import Conflict, FailedPrecondition, InvalidArgument
@@ -36,9 +36,9 @@ from quotasvc.store.field import Field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """An order that a script has run, or that it found to have run before (code REPLAYED)."""
+    """An order that a script has run, or one that had run before (code REPLAYED)."""
 
-    order: Order | None
+    order: Order | None  # None: a replay
     rid: ReservationId  # of the record that the answer brings, if it brings one
     answer: Answer
     team_version: int
@@ -124,25 +124,30 @@ class Admissions:
         identity = await self._identities.find(claim, deadline)
         now_ms, patience = self._clock_ms(), Patience()
         while identity is not None:
-            request = request_of(identity)
-            try:
-                order: Order | Denied | InvalidArgument = compile_(identity, request, now_ms)
-            except InvalidArgument as fault:
-                order = fault
-            if not isinstance(order, Order):
-                run = await self._refused(identity, request, order, deadline)
-                if run is not None:
-                    return run
-                # No script compared versions: a refusal is believed of the present team only.
-                identity = await self._identities.find(claim, deadline, is_fresh=True)
-                continue
-            rid = self._rid(order, now_ms)
-            naming = Naming(reservation_id=rid.sign(self._secrets.mac_key), digest=rid.digest)
-            answer = await execute(order, naming, identity.team_version, deadline)
-            if answer.code in (Code.GRANTED, Code.SHORT, Code.REPLAYED, Code.RECORDED):
-                if answer.code is Code.REPLAYED:
-                    rid = verify(answer.known.reservation_id, self._secrets)
-                return _Run(order=order, rid=rid, answer=answer, team_version=identity.team_version)
+            request, version = request_of(identity), identity.team_version
+            order = _tried(compile_, identity, request, now_ms)
+            if isinstance(order, Order):
+                rid = self._rid(order, now_ms)
+                naming = Naming(reservation_id=rid.sign(self._secrets.mac_key), digest=rid.digest)
+                answer = await execute(order, naming, version, deadline)
+                if answer.code in (Code.GRANTED, Code.SHORT, Code.RECORDED):
+                    return _Run(order=order, rid=rid, answer=answer, team_version=version)
+            else:
+                answer = await self._store.confirm(
+                    identity.team.team_id, request, version, self._clock_ms(), deadline
+                )
+                if answer.code is Code.UNKNOWN:
+                    now_ms = answer.now_ms
+                    # By the store's clock there may be nothing to refuse (SEM-37).
+                    refusal = _tried(compile_, identity, request, now_ms)
+                    if isinstance(refusal, Order):
+                        continue
+                    if isinstance(refusal, InvalidArgument):
+                        raise refusal
+                    return replace(refusal, seq=answer.seq)
+            if answer.code is Code.REPLAYED:
+                rid = verify(answer.known.reservation_id, self._secrets)
+                return _Run(order=None, rid=rid, answer=answer, team_version=version)
             _refuse(answer, request)
             now_ms = await patience.go_on(self._reaper, identity.team.team_id, answer, deadline)
             if answer.code is Code.STALE:
@@ -156,36 +161,6 @@ class Admissions:
             name = request_digest(claim.team_id, "")
             seq = (await self._store.find(claim.team_id, name, deadline)).seq
         return Denied(denial=denial.early(DenialReason.KEY_INVALID), seq=seq)
-
-    async def _refused(
-        self,
-        identity: Identity,
-        request: Request,
-        refusal: Denied | InvalidArgument,
-        deadline: float,
-    ) -> _Run | Denied | None:
-        """What refuses without a script, unless the id is known: the record stands above it
-        (SEM-35). None: the team has to be looked at again."""
-        team_id = identity.team.team_id
-        name = request_digest(team_id, request.request_id)
-        found = await self._store.find(team_id, name, deadline)
-        if request.request_id and found.code is Code.FOUND:
-            if found.known.text(Field.CONTENT) != request.content:
-                raise _conflict(request)
-            replayed = Answer(
-                code=Code.REPLAYED, now_ms=found.now_ms, seq=found.seq, record=found.record
-            )
-            return _Run(
-                order=None,
-                rid=verify(found.known.reservation_id, self._secrets),
-                answer=replayed,
-                team_version=identity.team_version,
-            )
-        if not identity.is_fresh:
-            return None
-        if isinstance(refusal, InvalidArgument):
-            raise refusal
-        return Denied(denial=refusal.denial, seq=found.seq)
 
     def _rid(self, order: Order, now_ms: int) -> ReservationId:
         route = order.route
@@ -288,6 +263,16 @@ class Admissions:
             is_report=True,
             outcome=report.outcome,
         )
+
+
+def _tried(
+    compile_: _Compile, identity: Identity, request: Request, now_ms: int
+) -> Order | Denied | InvalidArgument:
+    """The order at `now_ms`, or what refuses the request without a look at any balance."""
+    try:
+        return compile_(identity, request, now_ms)
+    except InvalidArgument as fault:
+        return fault
 
 
 def _refuse(answer: Answer, request: Request) -> None:

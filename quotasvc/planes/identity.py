@@ -45,7 +45,6 @@ class Identity:
     team: Team
     team_version: int
     key: Key
-    is_fresh: bool  # read from the store for this call, not remembered
 
 
 class Identities:
@@ -68,16 +67,16 @@ class Identities:
             return None
         if not is_fresh:
             found = await self._teams.get(claim.team_id, deadline)
-            identity = self._verify(claim, found, is_fresh=False) if found else None
+            identity = self._verify(claim, found) if found else None
             if identity is not None:
                 return identity
         found = await self._teams.load(claim.team_id, deadline)
-        return self._verify(claim, found, is_fresh=True) if found else None
+        return self._verify(claim, found) if found else None
 
-    def _verify(self, claim: Claim, found: VersionedTeam, *, is_fresh: bool) -> Identity | None:
+    def _verify(self, claim: Claim, found: VersionedTeam) -> Identity | None:
         key = found.team.key(claim.key_id)
         if key is None or claim.kind not in (None, key.kind):
             return None
         if claim.secret is not None and not is_secret(claim.secret, key.secret_hash, self._secrets):
             return None
-        return Identity(team=found.team, team_version=found.version, key=key, is_fresh=is_fresh)
+        return Identity(team=found.team, team_version=found.version, key=key)

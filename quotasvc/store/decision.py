@@ -6,8 +6,8 @@ Knows orders and records; does not know why an order was compiled as it is, and 
 from __future__ import annotations
 
 from quotasvc.domain.catalog import Allowance, Straddle
-from quotasvc.domain.order import Order
-from quotasvc.domain.reservation import shorten
+from quotasvc.domain.order import Order, Request
+from quotasvc.domain.reservation import request_digest, shorten
 from quotasvc.domain.unit import COST
 from quotasvc.store import keys, table
 from quotasvc.store.answer import Answer, decode
@@ -246,6 +246,20 @@ class DecisionStore:
         )
         reply = await self._executor.run(table.EXTEND, names, args, deadline)
         return decode(reply, target.team_id, target.digest)
+
+    async def confirm(
+        self, team_id: str, request: Request, team_version: int, witness_ms: int, deadline: float
+    ) -> Answer:
+        """Whether a refusal of this request may be given: its record, if there is one; UNKNOWN if
+        there is none, the clocks agree and the team is still at this version."""
+        team, name = keys.team_keys(team_id), request_digest(team_id, request.request_id)
+        reply = await self._executor.run(
+            table.CONFIRM,
+            (team.team, team.record(name)),
+            (*Bounds.of((), witness_ms).words, team_version, request.content),
+            deadline,
+        )
+        return decode(reply, team_id, name)
 
     async def find(self, team_id: str, digest: str, deadline: float) -> Answer:
         """The record of a request, if it is kept, as it stands by the store's clock."""

@@ -227,6 +227,14 @@ RECORD_USAGE = Script(
     constants=CONSTANTS,
 )
 
+CONFIRM = Script(
+    name="decision/confirm",
+    keys=("team", "record"),
+    args=(*_GATE_ARGS, Arg("team_version"), Arg("content", str)),
+    flags=("no-writes",),
+    constants=CONSTANTS,
+)
+
 FIND = Script(
     name="decision/find",
     keys=("team", "record"),
@@ -333,6 +341,7 @@ SCRIPTS = (
     EXPIRE,
     EXTEND,
     RECORD_USAGE,
+    CONFIRM,
     FIND,
     PURGE,
     DUE,

@@ -15,7 +15,7 @@ from tests.support.people import key, member, seat, team
 POLICY = catalog()
 ANN = key(1, "ann")
 TEAM = team((member("ann"),), seats=(seat("s1", "ann"),), keys=(ANN,))
-IDENTITY = Identity(team=TEAM, team_version=1, key=ANN, is_fresh=False)
+IDENTITY = Identity(team=TEAM, team_version=1, key=ANN)
 
 
 def test_the_same_question_has_the_same_answer() -> None:

@@ -203,6 +203,7 @@ async def test_a_time_that_is_no_whole_number_is_named(
         ("refund_an_expiry", HELD),
         ("reap", HELD),
         ("extend", HELD),
+        ("refuse_a_replay", HELD),
         ("find", HELD),
         ("purge", CHARGED),
     ],
@@ -263,7 +264,7 @@ async def test_a_team_without_a_version_is_corrupt(executor: Executor, clock: Cl
 def test_every_script_that_reads_records_is_tried_with_one_of_the_future() -> None:
     reading = {script.name for script in table.SCRIPTS if "record" in script.keys}
     tried = {"reserve", "record_usage", "commit_less", "release", "refund_all", "reap", "extend"}
-    tried |= {"find", "purge"}
+    tried |= {"find", "purge", "refuse_a_replay"}
     assert {BY_NAME[name].script.name for name in tried} == reading
 
 

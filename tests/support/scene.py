@@ -9,6 +9,7 @@ from quotasvc.domain.catalog import Catalog, OnExpiry, RateLimit
 from quotasvc.domain.faults import Corrupt
 from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import SETTLED_RECORD_MS, Payer, digest, request_digest
+from quotasvc.domain.team import KeyState
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.usage import Subject
 from quotasvc.store import keys, table
@@ -241,6 +242,21 @@ async def _pass_its_time(scene: Scene) -> None:
     scene.clock.advance(SETTLED_RECORD_MS)
 
 
+async def _refuse(scene: Scene) -> object:
+    """Asks for something that does not exist."""
+    return await scene.quota.decide(scene.quota.ask(resource="nothing", request_id="new"))
+
+
+async def _refuse_a_replay(scene: Scene) -> object:
+    """Asks again for what was held, with a key that has been switched off since."""
+    return await scene.quota.reserve(90, request_id="held")
+
+
+async def _switch_off(scene: Scene) -> None:
+    await scene.quota.team(state=KeyState.DISABLED)
+    await scene.quota.teams.load(TEAM, scene.quota.deadline)
+
+
 async def _find(scene: Scene) -> object:
     quota = scene.quota
     return await quota.decisions.find_reservation(TEAM, "held", quota.deadline)
@@ -319,6 +335,8 @@ CALLS = (
     Call(script=table.EXTEND, act=_extend),
     Call(script=table.RECORD_USAGE, act=_record_usage),
     Call(script=table.RECORD_USAGE, act=_record_usage_of_old, prepare=_forget_charged),
+    Call(script=table.CONFIRM, act=_refuse),
+    Call(script=table.CONFIRM, act=_refuse_a_replay, prepare=_switch_off),
     Call(script=table.FIND, act=_find),
     Call(script=table.FIND, act=_find_charged),
     Call(script=table.PURGE, act=_purge, prepare=_pass_its_time),

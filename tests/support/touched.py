@@ -53,6 +53,8 @@ TOUCHED: Mapping[str, tuple[str, ...]] = {
     "extend": (NAMES.team, HELD, NAMES.holds, NAMES.due, *LEASES),
     "record_usage": REPORTED,
     "record_usage_of_old": (*REPORTED, CHARGED),
+    "refuse": (NAMES.team, NEW),
+    "refuse_a_replay": (NAMES.team, HELD),
     "find": (NAMES.team, HELD),
     "find_charged": (NAMES.team, CHARGED),
     "purge": (NAMES.purge, CHARGED),

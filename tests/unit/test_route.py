@@ -136,8 +136,8 @@ USED_MS = START_MS - DAY
 @pytest.mark.parametrize(
     ("used_ms", "ended_ms", "is_good"),
     [
-        (USED_MS, USED_MS, True),
-        (USED_MS, USED_MS - 1, False),
+        (USED_MS, USED_MS + 1, True),
+        (USED_MS, USED_MS, False),
         (USED_MS, None, False),  # nobody knows since when
         (0, START_MS, False),  # a request of now
     ],
@@ -150,6 +150,9 @@ def test_an_ended_key_is_good_for_what_was_used_before(
     people = team((member("ann"),), keys=(ended,))
     found = find_route(POLICY, people, ended, "text/a", START_MS, used_ms=used_ms)
     assert isinstance(found, Route) if is_good else found is reason
+    # and an order for it holds until then (SEM-16)
+    if isinstance(found, Route):
+        assert found.until_ms == START_MS + 1
 
 
 @pytest.mark.parametrize(
