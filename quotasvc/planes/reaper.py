@@ -14,7 +14,7 @@ from quotasvc.domain.catalog import Catalog, OnExpiry
 from quotasvc.domain.faults import Corrupt, Unavailable
 from quotasvc.domain.gate import rows_of, settled_gates
 from quotasvc.domain.order import window_term
-from quotasvc.domain.reservation import ReservationId
+from quotasvc.domain.reservation import Payer, ReservationId
 from quotasvc.domain.secret import Secrets
 from quotasvc.planes.catalogs import Catalogs
 from quotasvc.store.agenda import AgendaStore
@@ -26,10 +26,19 @@ BOOKINGS_MAX = 10
 """Batches of ended lots that one round books."""
 
 
+RECOMPILES_MAX = 3
+"""For a stale team version or a calendar boundary, then UNAVAILABLE (SEM-16)."""
+
+
 def clock_skew() -> Unavailable:
     """The service's clock and the store's are too far apart for any decision (SEM-37)."""
     text = "the clocks of the service and the store are more than 30 s apart"
     return Unavailable(text, reason="CLOCK_SKEW")
+
+
+def changing(what: str) -> Unavailable:
+    """A call has done what the store asked for as often as it may; its caller may try again."""
+    return Unavailable(f"{what} keep changing", reason="CHANGING")
 
 
 class _Turn:
@@ -70,8 +79,9 @@ class Reaper:
         return len(ids)
 
     async def enter(self, team_id: str, deadline: float) -> None:
-        """Lets waiting lots of the team into the order, as far as there are places."""
-        await self._agenda.enter(team_id, deadline)
+        """Lets waiting lots of the team into the order of their pool, while there are places."""
+        for payer in (Payer.CREDITS, Payer.WALLET):
+            await self._agenda.enter(team_id, payer, deadline)
 
     async def book(self, team_id: str, deadline: float) -> None:
         """Books what ended lots of the team still show as available (SEM-22)."""
@@ -114,17 +124,20 @@ class Reaper:
         """Reaps one hold, in the instances that are current by the store's clock."""
         rid = self._verify(reservation_id)
         catalog = await self._catalogs.get(rid.catalog_version, deadline)
-        target = self.target(reservation_id, rid, catalog, now_ms)
-        is_charged = target.plan is not None and target.plan.on_expiry is OnExpiry.CHARGE
-        bounds = Bounds.of(target.windows, now_ms)
-        answer = await self._store.expire(target, bounds, deadline, is_charged=is_charged)
-        if answer.code is Code.SKEWED:
-            raise clock_skew()
-        if answer.code is Code.UNKNOWN:
-            # It would stay due for ever, and with it every decision of its team.
-            raise Corrupt(f"hold {reservation_id} is due and has no record")
-        if answer.code is Code.BOUNDARY:
-            await self._expire(reservation_id, answer.now_ms, deadline)
+        for _ in range(1 + RECOMPILES_MAX):
+            target = self.target(reservation_id, rid, catalog, now_ms)
+            is_charged = target.plan is not None and target.plan.on_expiry is OnExpiry.CHARGE
+            bounds = Bounds.of(target.windows, now_ms)
+            answer = await self._store.expire(target, bounds, deadline, is_charged=is_charged)
+            if answer.code is Code.SKEWED:
+                raise clock_skew()
+            if answer.code is Code.UNKNOWN:
+                # It would stay due for ever, and with it every decision of its team.
+                raise Corrupt(f"hold {reservation_id} is due and has no record")
+            if answer.code is not Code.BOUNDARY:
+                return
+            now_ms = answer.now_ms
+        raise changing("the instances of a hold that ends")
 
     def _digest_of(self, name: str) -> str:
         """The request behind a name in the list of purges; a mark has none."""

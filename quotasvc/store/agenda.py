@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from quotasvc.domain.reservation import shorten
+from quotasvc.domain.reservation import Payer, shorten
 from quotasvc.store import keys, table
 from quotasvc.store.answer import Answer, decode
 from quotasvc.store.decision import MARK_PREFIX
@@ -12,6 +12,9 @@ from quotasvc.store.executor import Executor
 
 REAP_MAX = 1_000
 """Expired holds that one round of reaping takes on, pipelined."""
+
+ROUNDS_MAX = 32
+"""Rounds of reaping, and of letting lots in, that one call asks for (SEM-16)."""
 
 
 class AgendaStore:
@@ -68,10 +71,10 @@ class AgendaStore:
         names = (team.team, team.holds, team.purge, team.due, team.credits.order)
         await self._executor.run(table.DUE, names, (team_id,), deadline)
 
-    async def enter(self, team_id: str, deadline: float) -> Answer:
-        """Lets waiting lots of the Credits into the order."""
+    async def enter(self, team_id: str, payer: Payer, deadline: float) -> Answer:
+        """Lets waiting lots of a pool into its order, a batch of them."""
         team = keys.team_keys(team_id)
-        pool = team.credits
+        pool = team.pool(payer)
         names = (
             team.team,
             team.ledger,

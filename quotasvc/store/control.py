@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from quotasvc.domain.faults import Conflict, Corrupt, FailedPrecondition, NotFound
+from quotasvc.domain.faults import Conflict, Corrupt, FailedPrecondition, NotFound, Unavailable
 from quotasvc.domain.lot import LOT_NANOS_MAX, UNPAID_LOTS_MAX, WALLET_LOT
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.team import Team
 from quotasvc.store import keys, table
-from quotasvc.store.agenda import AgendaStore
+from quotasvc.store.agenda import ROUNDS_MAX, AgendaStore
 from quotasvc.store.answer import decode
 from quotasvc.store.code import Code
 from quotasvc.store.executor import Executor
@@ -90,13 +90,13 @@ class ControlStore:
             pool.ends,
             pool.waiting,
         )
-        while True:
+        for _ in range(ROUNDS_MAX):
             answer = decode(await self._executor.run(table.GRANT_LOT, script_keys, args, deadline))
             match answer.code:
                 case Code.GRANTED | Code.REPLAYED:
                     return answer.code is Code.GRANTED
                 case Code.ENTER:
-                    await self._agenda.enter(team_id, deadline)
+                    await self._agenda.enter(team_id, payer, deadline)
                 case Code.CONFLICT:
                     raise Conflict(f"lot {lot_id} of team {team_id} exists with other content")
                 case Code.TOO_MANY:
@@ -106,6 +106,7 @@ class ControlStore:
                     raise NotFound(f"there is no team {team_id}")
                 case _:
                     raise Corrupt(f"control/grant_lot answered {answer.code.name}")
+        raise Unavailable("lots keep waiting for a place", reason="CHANGING")
 
     async def revoke_lot(
         self, team_id: str, lot_id: str, purchase_ms: int, deadline: float

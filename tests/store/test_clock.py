@@ -273,12 +273,39 @@ async def test_a_store_that_always_asks_for_a_reap_is_given_up(quota: Quota) -> 
     await quota.team()
     patience = Patience()
     reap = Answer(code=Code.REAP, now_ms=START_MS, seq=0)
-    for _ in range(50):
-        assert await patience.go_on(quota.reaper, TEAM, reap, quota.deadline) == START_MS
-    # when the call's time is over, then it is given up (SEM-16: within the deadline)
+    enter = Answer(code=Code.ENTER, now_ms=START_MS, seq=0)
+    # then it is asked again 32 times (SEM-16), whatever it asks for
+    for number in range(32):
+        answer = enter if number % 5 == 0 else reap
+        assert await patience.go_on(quota.reaper, TEAM, answer, quota.deadline) == START_MS
+    for answer in (reap, enter):
+        with pytest.raises(Unavailable) as refused:
+            await patience.go_on(quota.reaper, TEAM, answer, quota.deadline)
+        assert refused.value.reason == "CHANGING"
+    # and less often where the call's time is over (SEM-16: within the deadline)
     over = asyncio.get_running_loop().time() - 1
     with pytest.raises(Fault):
-        await patience.go_on(quota.reaper, TEAM, reap, over)
+        await Patience().go_on(quota.reaper, TEAM, reap, over)
+
+
+async def test_a_hold_whose_calendar_never_agrees_is_given_up(
+    quota: Quota, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEM-16."""
+    # given a store that always sees a hold's end in another instance
+    await quota.team()
+    reservation = await quota.reserve(10)
+    asked = []
+
+    async def boundary(*words: object, **more: object) -> Answer:
+        asked.append((words, more))
+        return Answer(code=Code.BOUNDARY, now_ms=START_MS, seq=0)
+
+    monkeypatch.setattr(quota.store, "expire", boundary)
+    # then it is compiled anew three times
+    with pytest.raises(Unavailable) as refused:
+        await quota.reaper._expire(reservation.reservation_id, START_MS, quota.deadline)
+    assert (refused.value.reason, len(asked)) == ("CHANGING", 4)
 
 
 async def test_an_answer_that_no_script_gives_is_corrupt(quota: Quota) -> None:

@@ -140,6 +140,24 @@ async def test_a_hold_without_its_record_is_corrupt(sound: Scene) -> None:
     assert sound.held.reservation_id in fault
 
 
+@pytest.mark.parametrize("settle", ["commit_less", "release", "reap"])
+async def test_a_settled_record_that_is_listed_as_a_hold_is_corrupt(
+    sound: Scene, settle: str
+) -> None:
+    # given a hold that is over, and still on the list: no script of ours leaves it there
+    if settle == "reap":
+        sound.clock.advance(10 * MINUTE)
+        await sound.quota.reap()
+    else:
+        await BY_NAME[settle].act(sound)
+    await sound.do("ZADD", NAMES.holds, sound.clock(), sound.held.reservation_id)
+    await sound.do("HSET", NAMES.team, "due_ms", sound.clock())
+    # then no decision tries for ever to have it reaped
+    fault = await sound.refuses(BY_NAME["reserve"])
+    assert fault is not None
+    assert fault.startswith(f"CORRUPT {HELD} a settled record is listed as a hold")
+
+
 async def test_a_list_that_names_a_foreign_reservation_is_corrupt(sound: Scene) -> None:
     # given a list with an id that we did not sign
     await sound.do("ZADD", NAMES.holds, "1", "r1.acme.forged")

@@ -6,7 +6,7 @@ import pytest
 
 from quotasvc.domain.faults import Unavailable
 from quotasvc.domain.outcome import DenialReason, Denied
-from quotasvc.domain.reservation import Payer, State
+from quotasvc.domain.reservation import SETTLED_RECORD_MS, Payer, State
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.usage import Subject
 from quotasvc.store import keys
@@ -255,7 +255,7 @@ async def test_a_team_without_holds_is_due_when_its_first_record_may_leave(
     clock.advance(HOLD_MS)
     await quota.reap()
     # then the records' purge is next
-    assert await due(quota) == ((), settled_ms + DAY)
+    assert await due(quota) == ((), settled_ms + SETTLED_RECORD_MS)
 
 
 async def test_the_store_counts_what_is_due_some_day(quota: Quota) -> None:

@@ -59,7 +59,7 @@ async def test_an_answer_of_no_known_shape_is_corrupt(foreign: Quota) -> None:
         foreign.team(),
         foreign.control.grant_lot(TEAM, Payer.CREDITS, "lot", info, foreign.deadline),
         foreign.control.revoke_lot(TEAM, "lot", 0, foreign.deadline),
-        foreign.agenda.enter(TEAM, foreign.deadline),
+        foreign.agenda.enter(TEAM, Payer.CREDITS, foreign.deadline),
         foreign.agenda.book(TEAM, foreign.deadline),
         foreign.decisions.find_reservation(TEAM, "r1", foreign.deadline),
     )

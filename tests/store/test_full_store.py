@@ -91,7 +91,7 @@ async def test_what_has_begun_comes_to_an_end_in_a_full_store(
     assert await quota.window() == (35, 10)
     assert await quota.available() == {"lot": 100}
     # and records leave when their time is over, which makes room
-    clock.advance(25 * HOUR)
+    clock.advance(26 * HOUR)
     assert await quota.reaper.purge(TEAM, clock(), quota.deadline) == 6
 
 

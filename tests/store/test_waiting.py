@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from quotasvc.domain.faults import Conflict, FailedPrecondition
-from quotasvc.domain.lot import LOT_NANOS_MAX, Balance
+from quotasvc.domain.faults import Conflict, FailedPrecondition, Unavailable
+from quotasvc.domain.lot import LOT_NANOS_MAX, WALLET_LOT, Balance
 from quotasvc.domain.outcome import DenialReason
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.planes.usage import Subject
+from quotasvc.store import keys
 from quotasvc.store.endpoint import Endpoint
 from quotasvc.store.executor import Executor
 from quotasvc.store.scripts import ScriptSet
@@ -150,6 +151,48 @@ async def test_whoever_comes_first_lets_it_in(quota: Quota, who: str) -> None:
         case "sweeper":
             await quota.reaper.enter(TEAM, quota.deadline)
     assert "more" not in await waiting(quota)
+
+
+async def test_a_lot_of_the_wallet_that_waits_is_let_in(executor: Executor, clock: Clock) -> None:
+    """SEM-24: no wallet of ours has more than one lot; what waits there stops nobody."""
+    # given a wallet whose lot has no place in its order
+    quota = Quota(executor, clock)
+    await quota.team(payg=True)
+    await quota.top_up_wallet(10)
+    pool = keys.team_keys(TEAM).wallet
+    member = keys.lot_member(0, WALLET_LOT)
+    for words in (
+        ("ZREM", pool.order, member),
+        ("HDEL", pool.available, WALLET_LOT),
+        ("ZADD", pool.waiting, 1, member),
+        ("HSET", pool.parked, WALLET_LOT, 10 * CREDIT),
+    ):
+        await executor.call(*words, deadline=quota.deadline)
+    # then the next decision lets it in and draws on it
+    assert drawn(await quota.reserve(4)) == [(WALLET_LOT, 4)]
+    names = (pool.waiting, pool.parked)
+    assert await executor.call("EXISTS", *names, deadline=quota.deadline) == 0
+
+
+async def test_a_grant_that_is_never_let_in_is_given_up(
+    quota: Quota, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a place, a lot that waits for it, and a store that lets nobody in
+    await fill(quota)
+    await buy(quota, "more", 10)
+    await quota.revoke("lot3")
+    asked = []
+
+    async def enter(*words: object) -> None:
+        asked.append(words)
+
+    monkeypatch.setattr(quota.control._agenda, "enter", enter)
+    before = await quota.dump()
+    # when another is bought, then it is given up after 32 rounds, and nothing has moved
+    with pytest.raises(Unavailable) as refused:
+        await buy(quota, "last")
+    assert (refused.value.reason, len(asked)) == ("CHANGING", 32)
+    assert await quota.dump() == before
 
 
 async def test_they_enter_in_the_order_in_which_they_were_bought(

@@ -276,7 +276,7 @@ async def _book(scene: Scene) -> object:
 
 
 async def _enter(scene: Scene) -> object:
-    return await scene.quota.agenda.enter(TEAM, scene.quota.deadline)
+    return await scene.quota.agenda.enter(TEAM, Payer.CREDITS, scene.quota.deadline)
 
 
 async def _let_wait(scene: Scene) -> None:

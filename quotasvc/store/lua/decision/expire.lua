@@ -23,6 +23,10 @@ local time = clock.read()
 local now = team_store.now(team, time)
 local expire_ms = record_store.expire_ms(record)
 if record_store.number(record, FIELD.state) ~= STATE.HELD then
+  -- Whoever settles it takes it off the list: it would stay due, and its team with it.
+  if purge_store.is_hold(ARG.reservation_id) then
+    error({err = "CORRUPT " .. record.key .. " a settled record is listed as a hold"})
+  end
   return reply.plain(OUTCOME.SETTLED, now, team)
 end
 if expire_ms > now then return reply.plain(OUTCOME.TOO_EARLY, now, team) end

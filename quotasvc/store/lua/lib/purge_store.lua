@@ -10,6 +10,11 @@ function purge_store.probe()
   agenda_store.probe()
 end
 
+-- Whether it is listed among the live holds.
+function purge_store.is_hold(id)
+  return redis.call("ZSCORE", KEY.holds, id) ~= false
+end
+
 -- A hold has ended: its record is kept until `purge_ms`. `due_ms` of the team may stay early.
 function purge_store.replace_hold(team_id, id, purge_ms)
   redis.call("ZREM", KEY.holds, id)
