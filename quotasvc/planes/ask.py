@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quotasvc.domain.reservation import State, content_digest
 from quotasvc.domain.unit import Usage
@@ -13,7 +13,7 @@ class Ask:
     """A request for a decision. `request_id` is empty for a bare CHECK_ONLY."""
 
     request_id: str
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     key_id: str | None
     resource: str
     usage: Usage
@@ -27,7 +27,7 @@ class Report:
     """Usage to charge without a hold. `reservation_id`: the old one that is no longer known."""
 
     request_id: str
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     key_id: str | None
     resource: str
     usage: Usage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quotasvc.domain.api_key import is_secret, parse_api_key
 from quotasvc.domain.secret import Secrets
@@ -17,7 +17,7 @@ class Claim:
     team_id: str
     key_id: str
     kind: KeyKind | None  # None, like the secret: the caller vouches for the key
-    secret: str | None
+    secret: str | None = field(repr=False)
 
     @staticmethod
     def of(api_key: str | None, key_id: str | None) -> Claim | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quotasvc.domain.catalog import Allowance, Catalog, Plan
 from quotasvc.domain.faults import NotFound
@@ -28,7 +28,7 @@ from quotasvc.store.usage import Bars, UsageStore
 class Subject:
     """Whose figures: a key's, or a member's of a team."""
 
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     key_id: str | None = None
     team_id: str | None = None
     actor_user_id: str = ""
