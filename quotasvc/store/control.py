@@ -6,8 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from quotasvc.domain.faults import Conflict, Corrupt, FailedPrecondition, NotFound, Unavailable
-from quotasvc.domain.lot import LOT_NANOS_MAX, UNPAID_LOTS_MAX, WALLET_LOT
+from quotasvc.domain.faults import (
+    Conflict,
+    Corrupt,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
+from quotasvc.domain.lot import LOT_NANOS_MAX, LOTS_MAX, UNPAID_LOTS_MAX, WALLET_LOT
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.team import Team
 from quotasvc.store import keys, table
@@ -21,6 +28,9 @@ from quotasvc.store.usage import LotInfo
 LOT_ID_CHARS_MAX = 46
 """A lot's place in the order is a value of records, which stay compact up to 64 bytes: 14 for the
 purchase, and 4 for the number of a part."""
+
+GRANT_NANOS_MAX = LOTS_MAX * LOT_NANOS_MAX
+"""What one script can write at once; a pool has no bound, for there may be further grants."""
 
 PART_ID = re.compile(r".*\.[0-9]+", re.DOTALL)
 """Names the second or a later part of a grant; no lot is granted under such a name."""
@@ -71,6 +81,8 @@ class ControlStore:
         if len(lot_id) > LOT_ID_CHARS_MAX or PART_ID.fullmatch(lot_id):
             text = f"a lot id has at most {LOT_ID_CHARS_MAX} characters, and no number behind a dot"
             raise ValueError(text)
+        if info.granted > GRANT_NANOS_MAX:
+            raise InvalidArgument("granted", f"a grant has at most {GRANT_NANOS_MAX} nanos")
         lots = [
             word
             for name, part in _parts(lot_id, info)

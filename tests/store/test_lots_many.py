@@ -6,11 +6,12 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
-from quotasvc.domain.faults import FailedPrecondition
-from quotasvc.domain.lot import LOTS_MAX, UNPAID_LOTS_MAX
+from quotasvc.domain.faults import FailedPrecondition, InvalidArgument
+from quotasvc.domain.lot import LOT_NANOS_MAX, LOTS_MAX, UNPAID_LOTS_MAX
 from quotasvc.domain.outcome import Denied
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.unit import AMOUNT_MAX
@@ -223,6 +224,32 @@ async def test_a_pool_has_no_size_cap(quota: Quota) -> None:
         await quota.commit(reservation, 1)
     credits, _ = await quota.usage.balance(subject, quota.deadline)
     assert (credits.held, credits.settled) == (0, 3 * CREDIT)
+
+
+async def test_a_grant_of_a_thousand_parts_is_written_whole_and_one_more_is_refused(
+    quota: Quota,
+) -> None:
+    """SEM-3, SEM-6, SEM-24: what one script could not write whole is refused before it begins."""
+    # given an amount that is as many lots as a pool may have open, and one nano more
+    await quota.team(plan=None)
+    most = LotInfo(
+        origin="grant",
+        granted=LOTS_MAX * LOT_NANOS_MAX,
+        purchase_ms=START_MS,
+        grant_ms=START_MS,
+        expire_ms=START_MS + DAY,
+    )
+    more = replace(most, granted=most.granted + 1)
+    # when the larger one is granted
+    before = await quota.dump()
+    with pytest.raises(InvalidArgument) as refused:
+        await quota.control.grant_lot(TEAM, Payer.CREDITS, "lot", more, quota.deadline)
+    # then it is told so, and nothing has moved
+    assert refused.value.field == "granted"
+    assert await quota.dump() == before
+    # and the other one is there, to the last nano
+    assert await quota.control.grant_lot(TEAM, Payer.CREDITS, "lot", most, quota.deadline)
+    assert sum(lot.available for lot in (await quota.lots()).values()) == most.granted
 
 
 async def test_the_sums_of_a_pool_are_exact_to_the_last_nano(quota: Quota) -> None:

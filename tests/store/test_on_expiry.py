@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from quotasvc.domain.catalog import Catalog, OnExpiry
 from quotasvc.domain.faults import FailedPrecondition
+from quotasvc.domain.lot import LOTS_MAX
 from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import Payer, Reservation, State
 from quotasvc.domain.unit import Usage
 from quotasvc.store.executor import Executor
 from tests.support.books import Books, Entry
 from tests.support.catalogs import CREDIT, PLANS, catalog
-from tests.support.clock import DAY, HOUR, MINUTE, Clock
-from tests.support.lots import shares
+from tests.support.clock import DAY, HOUR, MINUTE, START_MS, Clock
+from tests.support.lots import grant, shares
 from tests.support.quota import TEAM, Quota
 
 HOLD_MS = 10 * MINUTE
@@ -310,3 +312,32 @@ async def test_a_charge_may_be_refunded_after_a_late_commit(quota: Quota, clock:
     assert shares(second.refunded) == {"s1/general": 95}
     assert await quota.available() == {"lot": 50}
     assert await quota.window() == (0, 0)
+
+
+@pytest.mark.parametrize("are_over", [False, True])
+async def test_a_charge_of_a_thousand_legs_is_replaced_whole(
+    quota: Quota, clock: Clock, *, are_over: bool
+) -> None:
+    """SEM-6, SEM-24, SEM-30, SEM-39: all moves or nothing, at the most legs that there can be."""
+    # given a charge by expiry of the plan and of as many lots as a pool may have open
+    await quota.team()
+    ends_ms = START_MS + DAY
+    names = [f"lot{number:04d}" for number in range(LOTS_MAX)]
+    await asyncio.gather(
+        *(grant(quota, name, 2, purchase_ms=START_MS, expire_ms=ends_ms) for name in names)
+    )
+    reservation = await expired(quota, clock, 100 + 2 * LOTS_MAX)
+    # when it is committed at half of it and one, while the lots live, or after their end
+    clock.now_ms = ends_ms - 1 + are_over
+    committed = await quota.commit(reservation, 100 + LOTS_MAX + 1)
+    # then one lot is split, those before it are charged, and those after it have theirs back
+    assert len(committed.legs) == 1 + LOTS_MAX // 2 + 1
+    assert sum(leg.nanos for leg in committed.legs) == (100 + LOTS_MAX + 1) * CREDIT
+    lots = (await quota.lots()).values()
+    assert sum(lot.consumed for lot in lots) == (LOTS_MAX + 1) * CREDIT
+    back = sum(lot.expired if are_over else lot.available for lot in lots)
+    assert back == (LOTS_MAX - 1) * CREDIT
+    # and the ledger says of every lot what it was charged before (SEM-39)
+    entry = (await entries(quota))[-1]
+    was = [nanos for member, state, nanos in entry.lots() if member and state == "was"]
+    assert was == [2 * CREDIT] * LOTS_MAX

@@ -28,10 +28,11 @@ class LuaFailed(Exception):
 
 
 class FakeStore:
-    """The hash commands of a server, on a dict: for modules that read and write one window."""
+    """Some commands of a server, on dicts: for modules that read and write one window or stream."""
 
     def __init__(self, sequence: Callable[[Iterable[object]], Any]) -> None:
         self.hashes: dict[str, dict[str, str]] = {}
+        self.streams: dict[str, list[str]] = {}
         self._sequence = sequence
 
     def call(self, command: str, key: str, *words: object) -> Any:
@@ -49,6 +50,10 @@ class FakeStore:
                 self.hashes[key] = fields | dict(zip(names[::2], names[1::2], strict=True))
             case "HDEL":
                 self.hashes[key] = {n: v for n, v in fields.items() if n not in names}
+            case "XLEN":
+                return len(self.streams.get(key, ()))
+            case "XADD":
+                self.streams.setdefault(key, []).extend(names)
             case _:
                 raise ValueError(command)
         return None
@@ -83,6 +88,10 @@ class LuaModules:
     def receive(self, **args: object) -> None:
         """What the scripts get as ARG from now on."""
         self._lua.globals()["ARG"] = self.table(args)
+
+    def keys(self, **names: str) -> None:
+        """What the scripts get as KEY from now on."""
+        self._lua.globals()["KEY"] = self.table(names)
 
     def call(self, function: Any, *args: object) -> Any:
         """What `function` returns, nils at the end left out; LuaFailed with its error's text."""

@@ -25,7 +25,6 @@ local open = waiting_store.open(now)
 if ARG.is_paid == 0 and open >= BOUND.unpaid_lots then
   return reply.plain(OUTCOME.TOO_MANY, now, team)
 end
-ledger_store.probe()
 sum_store.probe(KEY.pool_sums)
 
 -- Decide.
@@ -35,6 +34,7 @@ for i, one in ipairs(lots) do
   one.is_waiting = open + i > BOUND.lots
   flat.add(entry, "lot", one.member, "granted", one.nanos, "info", one.info)
 end
+ledger_store.probe(entry)
 
 -- From here on nothing may fail.
 for _, one in ipairs(lots) do

@@ -13,12 +13,12 @@ if team == nil then return reply.plain(OUTCOME.UNKNOWN, 0) end
 local now = team_store.now(team, clock.read())
 local lots = expiry_store.read(now)
 if #lots == 0 then return reply.plain(OUTCOME.TOO_EARLY, now, team) end
-ledger_store.probe()
 sum_store.probe(KEY.pool_sums)
 
 -- Decide.
 team_store.count(team, now, true)
 local entry = lot_change.entry(lots, function() return "expired" end)
+ledger_store.probe(entry)
 
 -- From here on nothing may fail.
 expiry_store.write(lots)

@@ -40,7 +40,6 @@ if team_store.is_due(team, now) or (state == STATE.HELD and record_store.expire_
   return reply.plain(OUTCOME.REAP, now, team)
 end
 purge_store.probe()
-ledger_store.probe()
 local is_late = state == STATE.EXPIRED
 local is_provisional = record_store.number(record, FIELD.provisional, 0) == 1
 local limits = limit_list.of(ARG.limits, KEY.limits)
@@ -75,6 +74,7 @@ team_store.count(team, now, true)
 local flat = commitment.fields(record, team, now, plan, share, legs, actual, written_off)
 record_store.put(flat, record, FIELD.late, is_late and 1 or 0)
 local entry = movement.commit(record, plan, share, legs, actual, written_off)
+ledger_store.probe(entry)
 local answer =
   reply.record(OUTCOME.COMMITTED, now, team, reply.levels(plan.windows), record.raw, flat)
 

@@ -11,7 +11,6 @@ local reply = require("lib.reply")
 local team = team_store.read(KEY.team)
 if team == nil then return reply.plain(OUTCOME.UNKNOWN, 0) end
 local now = team_store.now(team, clock.read())
-ledger_store.probe()
 sum_store.probe(KEY.pool_sums)
 local lots = entry_store.next(now)
 if #lots == 0 then return reply.plain(OUTCOME.GRANTED, now, team) end
@@ -19,6 +18,7 @@ if #lots == 0 then return reply.plain(OUTCOME.GRANTED, now, team) end
 -- Decide.
 team_store.count(team, now, true)
 local entry = lot_change.entry(lots, function(one) return one.is_over and "expired" or "entered" end)
+ledger_store.probe(entry)
 
 -- From here on nothing may fail.
 entry_store.enter(lots)

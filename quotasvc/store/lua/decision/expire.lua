@@ -34,7 +34,6 @@ if expire_ms > now then return reply.plain(OUTCOME.TOO_EARLY, now, team) end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
 purge_store.probe()
-ledger_store.probe()
 local is_charged = ARG.is_charged == 1 and record_store.amount(record, FIELD.cost) > 0
 local limits = limit_list.of(ARG.limits, KEY.limits)
 local hold = hold_store.read(record, limits, now, is_charged)
@@ -52,16 +51,16 @@ if is_charged then
   local plan_nanos = record_store.amount(record, FIELD.plan_nanos, hold.plan)
   record_store.put(flat, record, FIELD.plan_paid, plan_nanos, hold.plan)
 end
+local entry = is_charged and movement.expire(record, hold) or movement.loss(record, hold.legs)
+ledger_store.probe(entry)
 
 -- From here on nothing may fail.
 hold_store.write(hold)
 token_store.write(limits, ARG.digest)
 record_store.save(KEY.record, flat)
 purge_store.replace_hold(ARG.team_id, ARG.reservation_id, expire_ms + BOUND.expired_record_ms)
-if is_charged then
-  ledger_store.append(team, ARG.team_id, "expire", now, movement.expire(record, hold))
-elseif is_entry then
-  ledger_store.append(team, ARG.team_id, "loss", now, movement.loss(record, hold.legs))
+if is_entry then
+  ledger_store.append(team, ARG.team_id, is_charged and "expire" or "loss", now, entry)
 end
 team_store.save(KEY.team, team)
 return reply.plain(OUTCOME.EXPIRED, now, team)

@@ -39,7 +39,6 @@ if ARG.old_id ~= "" then
   if mark_store.read(KEY.mark) then return reply.plain(OUTCOME.TAKEN, now, team) end
 end
 purge_store.probe()
-ledger_store.probe()
 local limits = limit_list.of(ARG.limits, KEY.limits)
 local room = limit_store.read(limits, now)
 
@@ -77,6 +76,7 @@ local flat = admission.fields(STATE.COMMITTED, now, team.seq, limits, share, pla
 report.add_charge(flat, team, now, share, plan_nanos, written_off)
 local windows = limit_store.charged(limits, share)
 local entry = report.entry(windows, share, plan_nanos, legs, written_off)
+ledger_store.probe(entry)
 local answer = reply.record(OUTCOME.RECORDED, now, team, reply.levels(windows), {}, flat)
 
 -- From here on nothing may fail.

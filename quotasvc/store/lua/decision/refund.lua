@@ -42,7 +42,6 @@ end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
 purge_list_store.probe()
-ledger_store.probe()
 local sums = charge_store.sums(record)
 
 -- Decide.
@@ -69,6 +68,8 @@ if is_provisional then
   record_store.put(flat, record, FIELD.state, STATE.RELEASED)
   record_store.put(flat, record, FIELD.settle, now)
 end
+local entry = movement.refund(record, back)
+ledger_store.probe(entry)
 local answer = reply.record(OUTCOME.REFUNDED, now, team, {}, record.raw, flat, count + 1)
 
 -- From here on nothing may fail.
@@ -76,6 +77,6 @@ charge_store.write(back)
 record_store.save(KEY.record, flat)
 -- This refund too is replayed as long as any settlement.
 purge_list_store.extend(ARG.reservation_id, now + BOUND.settled_record_ms)
-ledger_store.append(team, ARG.team_id, "refund", now, movement.refund(record, back))
+ledger_store.append(team, ARG.team_id, "refund", now, entry)
 team_store.save(KEY.team, team)
 return answer

@@ -34,7 +34,6 @@ if state == STATE.HELD and record_store.expire_ms(record) <= now then
   return reply.plain(OUTCOME.REAP, now, team)
 end
 purge_store.probe()
-ledger_store.probe()
 local limits = limit_list.of(ARG.limits, KEY.limits)
 local hold = {windows = {}, legs = {}, is_gone = false}
 if state == STATE.HELD then hold = hold_store.read(record, limits, now, false) end
@@ -50,6 +49,8 @@ note(FIELD.released, state == STATE.HELD and 1 or 0)
 note(FIELD.release_expired, lost.expired)
 note(FIELD.release_revoked, lost.revoked)
 note(FIELD.release_gone, hold.is_gone and 1 or 0)
+local entry = movement.loss(record, hold.legs)
+ledger_store.probe(entry)
 local answer = reply.record(OUTCOME.RELEASED, now, team, {}, record.raw, flat)
 
 -- From here on nothing may fail.
@@ -57,8 +58,6 @@ hold_store.write(hold)
 token_store.write(limits, ARG.digest)
 record_store.save(KEY.record, flat)
 purge_store.replace_hold(ARG.team_id, ARG.reservation_id, now + BOUND.settled_record_ms)
-if is_entry then
-  ledger_store.append(team, ARG.team_id, "loss", now, movement.loss(record, hold.legs))
-end
+if is_entry then ledger_store.append(team, ARG.team_id, "loss", now, entry) end
 team_store.save(KEY.team, team)
 return answer

@@ -11,8 +11,19 @@ local function slot_name(kind, w)
   return string.format("%s%d", kind, w.place)
 end
 
+-- What a commit moves of one lot, if it moves anything.
+local function add_leg(words, leg)
+  local was, is_lost = leg.was or 0, leg.back > 0 and leg.goes_to ~= "available"
+  if leg.charged == 0 and was == 0 and not is_lost then return end
+  add(words, "lot", leg.member)
+  if leg.charged > 0 then add(words, "nanos", leg.charged) end
+  if was > 0 then add(words, "was", was) end
+  if is_lost then add(words, leg.goes_to, leg.back) end
+end
+
 -- A commit: what each window and each lot was charged, of what price, and what nobody paid. Where
--- it replaces the charge of an expiry, `was` says what that was (SEM-30).
+-- it replaces the charge of an expiry, `was` says what that was (SEM-30). A lot is named once: what
+-- is kept is a prefix, so that all but one of the legs take six words at most.
 function movement.commit(record, plan, share, legs, actual, written_off)
   local words = {"id", ARG.reservation_id, "plan", share.plan_kept, "over", share.plan_over}
   add(words, "plan_nanos", share.plan_nanos, "actual", actual, "written_off", written_off)
@@ -21,13 +32,7 @@ function movement.commit(record, plan, share, legs, actual, written_off)
     if share.plan_over > 0 then add(words, slot_name("o", w), w.slot) end
   end
   if plan.was then add(words, "was", plan.was) end
-  for _, leg in ipairs(legs) do
-    if leg.charged > 0 then add(words, "lot", leg.member, "nanos", leg.charged) end
-    if leg.was and leg.was > 0 then add(words, "lot", leg.member, "was", leg.was) end
-    if leg.back > 0 and leg.goes_to ~= "available" then
-      add(words, "lot", leg.member, leg.goes_to, leg.back)
-    end
-  end
+  for _, leg in ipairs(legs) do add_leg(words, leg) end
   return words
 end
 
