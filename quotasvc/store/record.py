@@ -25,6 +25,9 @@ from quotasvc.domain.unit import AMOUNT_MAX, COST, Usage
 from quotasvc.store.field import Field
 from quotasvc.store.resp import Reply
 
+LEGS_MAX = 2 * LOTS_MAX
+"""Lots of one record: a late commit may be charged to others than those that its hold had."""
+
 MEMBER_PREFIX_CHARS = 14
 """A lot's member of the order is "<purchased_at, 13 digits>:<lot id>"."""
 
@@ -213,7 +216,7 @@ class Record:
         if pool and payer is None:
             raise Corrupt(f"record {self.reservation_id} has payer {pool}, which is none")
         legs, count = [], self.number(Field.LOTS)
-        if count > LOTS_MAX:
+        if count > LEGS_MAX:
             raise Corrupt(f"record {self.reservation_id} has {count} lots, which is too many")
         for i in range(1, count + 1):
             held = self.number(Field.LOT_HELD, i)

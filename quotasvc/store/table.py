@@ -47,6 +47,7 @@ CONSTANTS: Mapping[str, Constants] = {
         "amount": AMOUNT_MAX,
         "lots": LOTS_MAX,
         "unpaid_lots": UNPAID_LOTS_MAX,
+        "legs": LOTS_MAX,
         "batch": BATCH,
         "ring": RING,
         "gate": PLACE_FIRST,

@@ -85,7 +85,7 @@ def _id(value: str) -> str:
         ("commit_less", HELD, Field.PLAN, "-1"),
         ("commit_less", HELD, Field.TOKENS, "-1"),
         ("commit_less", HELD, Field.LOTS, "2"),
-        ("find", HELD, Field.LOTS, "1001"),
+        ("find", HELD, Field.LOTS, "2001"),
         ("find", HELD, Field.POOL, "7"),
         ("reap", HELD, f"{Field.LOT_HELD}1", "-1"),
         ("reap_and_charge", HELD, Field.COST, "-1"),

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 
 from quotasvc.domain.faults import Corrupt
-from quotasvc.domain.lot import LOTS_MAX
 from quotasvc.domain.reservation import Payer, ReservationId, State
 from quotasvc.store.answer import Answer
 from quotasvc.store.code import Code
 from quotasvc.store.field import Field
-from quotasvc.store.record import Record, lot_id
+from quotasvc.store.record import LEGS_MAX, Record, lot_id
 from quotasvc.store.resp import Reply
 from tests.support.catalogs import CREDIT, catalog
 
@@ -138,8 +137,8 @@ def test_a_payer_that_is_none_is_corrupt() -> None:
 
 
 def test_more_lots_than_there_can_be_are_not_looked_for() -> None:
-    with pytest.raises(Corrupt, match="mac has 1001 lots"):
-        Record.from_reply(1_500, "acme", "r", HELD, sent(lots=LOTS_MAX + 1)).held_legs(
+    with pytest.raises(Corrupt, match="mac has 2001 lots"):
+        Record.from_reply(1_500, "acme", "r", HELD, sent(lots=LEGS_MAX + 1)).held_legs(
             RID, catalog()
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
+from quotasvc.domain.lot import LOTS_MAX
 from quotasvc.domain.outcome import Allowed, Committed
 from quotasvc.domain.reservation import Leg, Payer
 from quotasvc.store.declaration import Build, Script
@@ -61,14 +62,16 @@ def shares(legs: Iterable[Leg]) -> dict[str, int]:
 
 
 @cache
-def scripts_of_small_pools(lots: int, unpaid: int) -> tuple[StitchedScript, ...]:
-    """The scripts of the test build, told that a pool has no more open lots than this, and that
-    from `unpaid` on nobody is given any."""
+def scripts_of_small_pools(
+    lots: int, unpaid: int, legs: int = LOTS_MAX
+) -> tuple[StitchedScript, ...]:
+    """The scripts of the test build, told that a pool has no more open lots than this, that from
+    `unpaid` on nobody is given any, and that a reservation has so many legs."""
 
     def small(script: Script) -> Script:
         bounds = script.constants["BOUND"]
         assert isinstance(bounds, Mapping)
-        changed = {**bounds, "lots": lots, "unpaid_lots": unpaid}
+        changed = {**bounds, "lots": lots, "unpaid_lots": unpaid, "legs": legs}
         return replace(script, constants={**script.constants, "BOUND": changed})
 
     return tuple(load_scripts(map(small, SCRIPTS), build=Build.TEST, clock_ms=lambda: 0))

@@ -58,22 +58,24 @@ local is_last_leg_plan, short = #legs == 0, share.pool_need
 if record_store.amount(record, FIELD.pool) > 0 and short > 0 and settlement.may_draw(plan, legs) then
   if waiting_store.is_due(now) then return reply.plain(OUTCOME.ENTER, now, team) end
   -- All legs must fit into one ledger entry: what more of them could pay is not drawn.
+  local charged, count = settlement.charged(legs)
   local shares
-  shares, short = lot_store.draw(short, now, BOUND.lots - #legs)
+  shares, short = lot_store.draw(short, now, BOUND.legs - count, charged)
   settlement.add_shares(legs, shares)
 end
 local written_off = settlement.finish(share, plan, is_last_leg_plan, short)
 written_off = written_off + settlement.clamp(share, plan)
 plan_store.plan(plan, share)
 token_store.plan(record, limits, now, ARG.as_reserved == 1 and -1 or ARG.tokens)
-lot_move_store.read(legs)
-for _, leg in ipairs(legs) do
+local moving = commitment.moving(legs)
+lot_move_store.read(moving)
+for _, leg in ipairs(moving) do
   lot_move_store.plan(leg, -(leg.kept or 0), leg.charged - (leg.was or 0), now)
 end
 team_store.count(team, now, true)
 local flat = commitment.fields(record, team, now, plan, share, legs, actual, written_off)
 record_store.put(flat, record, FIELD.late, is_late and 1 or 0)
-local entry = movement.commit(record, plan, share, legs, actual, written_off)
+local entry = movement.commit(record, plan, share, moving, actual, written_off)
 ledger_store.probe(entry)
 local answer =
   reply.record(OUTCOME.COMMITTED, now, team, reply.levels(plan.windows), record.raw, flat)
@@ -81,7 +83,7 @@ local answer =
 -- From here on nothing may fail.
 plan_store.write(plan)
 token_store.write(limits, ARG.digest)
-lot_move_store.write(legs)
+lot_move_store.write(moving)
 record_store.save(KEY.record, flat)
 purge_store.replace_hold(ARG.team_id, ARG.reservation_id, now + BOUND.settled_record_ms)
 ledger_store.append(team, ARG.team_id, "commit", now, entry)

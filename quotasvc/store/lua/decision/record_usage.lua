@@ -52,7 +52,7 @@ if ARG.pool > 0 and rest > 0 and waiting_store.is_due(now) then
 end
 local function draw(need)
   if ARG.pool == 0 then return {}, need end
-  return lot_store.draw(need, now, BOUND.lots)
+  return lot_store.draw(need, now, BOUND.legs, {})
 end
 local shares, short = draw(rest)
 if short > 0 and is_plan and is_counted then

@@ -52,7 +52,7 @@ if ARG.pool > 0 and rest > 0 then
   if not is_what_if and waiting_store.is_due(now) then
     return reply.plain(OUTCOME.ENTER, now, team)
   end
-  shares, short = lot_store.draw(rest, now, BOUND.lots)
+  shares, short = lot_store.draw(rest, now, BOUND.legs, {})
 end
 if short > 0 or not is_open then
   -- What the pool could give of the whole cost, for saying when the plan alone would do: nothing is

@@ -16,6 +16,15 @@ function commitment.begin(plan, legs, is_late, is_provisional)
   plan.was = is_provisional and plan.held or nil
 end
 
+-- The legs whose lots a commit moves: not those that had gone back and are not charged anew.
+function commitment.moving(legs)
+  local moving = {}
+  for _, leg in ipairs(legs) do
+    if leg.charged > 0 or (leg.kept or 0) > 0 or leg.was then moving[#moving + 1] = leg end
+  end
+  return moving
+end
+
 -- The fields that a commit adds.
 function commitment.fields(record, team, now, plan, share, legs, actual, written_off)
   local flat = {FIELD.state, STATE.COMMITTED, FIELD.settle, now, FIELD.settlement, ARG.settlement}

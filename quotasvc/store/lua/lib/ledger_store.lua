@@ -6,7 +6,7 @@ local WORDS_MAX = 7900 -- of one movement: unpack has a limit, 8000 with what go
 
 -- Fails before anything is written if the stream is not what it should be, or if `movement` (none:
 -- there will be no entry) has more words than one entry takes. No call should ever come to that:
--- the most is six for each of BOUND.lots.
+-- the most is six for each of BOUND.legs.
 function ledger_store.probe(movement)
   redis.call("XLEN", KEY.ledger)
   if movement and #movement > WORDS_MAX then

@@ -28,14 +28,22 @@ local function page(offset, now)
   return lots
 end
 
--- Draws up to `need` in order, from no more than about `lots_max` lots; reads only as many as that
--- takes. Returns the shares and what no lot could give. Writes nothing.
-function lot_store.draw(need, now, lots_max)
-  local shares, offset = {}, 0
-  while need > 0 and offset < lots_max do
+-- Draws up to `need` in order, from no more than `lots_max` lots beside those in `known`, by their
+-- members; reads only as many pages as that takes. Returns the shares and what no lot could give.
+-- Writes nothing.
+function lot_store.draw(need, now, lots_max, known)
+  local shares, offset, is_more = {}, 0, true
+  while need > 0 and is_more do
     local lots = page(offset, now)
+    is_more = #lots == PAGE
+    for i, one in ipairs(lots) do
+      if not known[one.member] then lots_max = lots_max - 1 end
+      if lots_max < 0 then
+        lots[i], is_more = nil, false -- a draw ends there
+        break
+      end
+    end
     need = lot.draw(lots, need, shares)
-    if #lots < PAGE then break end
     offset = offset + PAGE
   end
   return shares, need

@@ -51,6 +51,19 @@ function settlement.clamp(share, plan)
   return excess
 end
 
+-- Which legs are charged something, by the members of their lots, and how many: what went back at
+-- an expiry is none.
+function settlement.charged(legs)
+  local by_member, count = {}, 0
+  for _, leg in ipairs(legs) do
+    if leg.charged > 0 then
+      by_member[leg.member] = leg
+      count = count + 1
+    end
+  end
+  return by_member, count
+end
+
 -- Adds what was drawn beyond the hold to the legs, each lot once.
 function settlement.add_shares(legs, shares)
   local by_member = {}
