@@ -113,6 +113,10 @@ class Team:
         """The one seat that this user holds here (F6)."""
         return next((s for s in self.seats if s.user_id == user_id), None)
 
+    def seat(self, seat_id: str) -> Seat | None:
+        """The seat with this id, while the team has it."""
+        return next((s for s in self.seats if s.seat_id == seat_id), None)
+
     def free_seats(self, now_ms: int, grace_ms: int) -> int:
         """Seats that nobody holds and that have not ended."""
         ends = (seat.ends_ms(grace_ms) for seat in self.seats if seat.user_id is None)

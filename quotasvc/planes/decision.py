@@ -51,7 +51,12 @@ class DecisionPlane:
             clock_ms=clock_ms,
         )
         self._settlements = Settlements(
-            catalogs=catalogs, store=store, reaper=reaper, secrets=secrets, clock_ms=clock_ms
+            catalogs=catalogs,
+            teams=teams,
+            store=store,
+            reaper=reaper,
+            secrets=secrets,
+            clock_ms=clock_ms,
         )
         self._reservations = Reservations(
             catalogs=catalogs,

@@ -21,6 +21,7 @@ from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.call import Bounds, Target
 from quotasvc.store.code import Code
 from quotasvc.store.decision import MARK_PREFIX, DecisionStore
+from quotasvc.store.team import VersionedTeam
 
 BOOKINGS_MAX = 10
 """Batches of ended lots that one round books."""
@@ -103,9 +104,19 @@ class Reaper:
         return len(names)
 
     def target(
-        self, reservation_id: str, rid: ReservationId, catalog: Catalog, now_ms: int
+        self,
+        reservation_id: str,
+        rid: ReservationId,
+        catalog: Catalog,
+        now_ms: int,
+        found: VersionedTeam | None = None,
     ) -> Target:
-        """All that settling a reservation can touch, named from its id alone (05)."""
+        """All that settling a reservation can touch, named from its id alone (05).
+
+        But for the current cycle of the seat, which is in the team's document; without one, or
+        where the seat is no more, it is taken to be the one that is counted.
+        """
+        seat = found.team.seat(rid.seat_id) if found else None
         allowance, plan = rid.allowance(catalog), rid.plan(catalog)
         windows = enumerate(allowance.windows) if allowance else ()
         return Target(
@@ -116,8 +127,9 @@ class Reaper:
             pool=rid.pool,
             plan=plan,
             allowance=allowance,
-            windows=tuple(window_term(place, window, now_ms, None) for place, window in windows),
+            windows=tuple(window_term(place, window, now_ms, seat) for place, window in windows),
             gates=settled_gates(rows_of(catalog, rid.scopes), plan),
+            team_version=found.version if found else 0,
         )
 
     async def _expire(self, reservation_id: str, now_ms: int, deadline: float) -> None:

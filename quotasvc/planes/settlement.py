@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quotasvc.domain import rate_card
-from quotasvc.domain.catalog import Catalog
+from quotasvc.domain.catalog import Catalog, WindowKind
 from quotasvc.domain.faults import Conflict, FailedPrecondition, InvalidArgument, NotFound
 from quotasvc.domain.gate import tokens
 from quotasvc.domain.order import refuse_unmeasured
@@ -24,6 +24,7 @@ from quotasvc.store.code import Code, RefundKind
 from quotasvc.store.decision import DecisionStore
 from quotasvc.store.field import Field
 from quotasvc.store.record import Record
+from quotasvc.store.team import TeamDirectory
 
 
 def verify(reservation_id: str, secrets: Secrets) -> ReservationId:
@@ -54,12 +55,14 @@ class Settlements:
         self,
         *,
         catalogs: Catalogs,
+        teams: TeamDirectory,
         store: DecisionStore,
         reaper: Reaper,
         secrets: Secrets,
         clock_ms: Callable[[], int],
     ) -> None:
         self._catalogs = catalogs
+        self._teams = teams
         self._store = store
         self._reaper = reaper
         self._secrets = secrets
@@ -78,12 +81,12 @@ class Settlements:
             raise
         now_ms, patience = self._clock_ms(), Patience()
         while True:
-            target, bounds = self._target(reservation_id, rid, catalog, now_ms)
+            target, bounds = await self._target(reservation_id, rid, catalog, now_ms, deadline)
             answer = await self._store.commit(target, settlement, bounds, deadline)
             if answer.code in (Code.COMMITTED, Code.REPLAYED):
                 return committed(answer, rid, target, catalog, is_unmatched=is_unmatched)
             _refuse_settled(answer, rid, catalog)
-            now_ms = await patience.go_on(self._reaper, rid.team_id, answer, deadline)
+            now_ms = await self._go_on(patience, rid, answer, deadline)
 
     async def refund(self, reservation_id: str, back: GiveBack, deadline: float) -> Refunded:
         """Gives back a live hold wholly, or what a commit or an expiry charged."""
@@ -92,7 +95,7 @@ class Settlements:
         request, is_charge = _return(back), bool(back.refund_id)
         now_ms, patience = self._clock_ms(), Patience()
         while True:
-            target, bounds = self._target(reservation_id, rid, catalog, now_ms)
+            target, bounds = await self._target(reservation_id, rid, catalog, now_ms, deadline)
             if is_charge:
                 answer = await self._store.refund(target, request, bounds, deadline)
             else:
@@ -111,7 +114,7 @@ class Settlements:
                     continue
             _refuse_refund(answer, back)
             _refuse_settled(answer, rid, catalog)
-            now_ms = await patience.go_on(self._reaper, rid.team_id, answer, deadline)
+            now_ms = await self._go_on(patience, rid, answer, deadline)
 
     async def extend(self, reservation_id: str, hold_ms: int | None, deadline: float) -> Extended:
         """Lets a live hold live until so long from now (SEM-33)."""
@@ -119,7 +122,7 @@ class Settlements:
         catalog = await self._catalogs.get(rid.catalog_version, deadline)
         now_ms, patience = self._clock_ms(), Patience()
         while True:
-            target, bounds = self._target(reservation_id, rid, catalog, now_ms)
+            target, bounds = await self._target(reservation_id, rid, catalog, now_ms, deadline)
             wanted_ms = HOLD_MS_DEFAULT if hold_ms is None else hold_ms
             answer = await self._store.extend(target, wanted_ms, bounds, deadline)
             if answer.code is Code.EXTENDED:
@@ -129,11 +132,29 @@ class Settlements:
             _refuse_settled(answer, rid, catalog)
             now_ms = await patience.go_on(self._reaper, rid.team_id, answer, deadline)
 
-    def _target(
-        self, reservation_id: str, rid: ReservationId, catalog: Catalog, now_ms: int
+    async def _target(
+        self,
+        reservation_id: str,
+        rid: ReservationId,
+        catalog: Catalog,
+        now_ms: int,
+        deadline: float,
     ) -> tuple[Target, Bounds]:
-        target = self._reaper.target(reservation_id, rid, catalog, now_ms)
+        """With the seat's cycle as this replica knows it, where one counts; the script compares
+        versions, for a renewal may be news to us (SEM-16, SEM-42)."""
+        allowance = rid.allowance(catalog)
+        windows = allowance.windows if allowance else ()
+        has_cycle = any(window.kind is WindowKind.CYCLE for window in windows)
+        found = await self._teams.get(rid.team_id, deadline) if has_cycle else None
+        target = self._reaper.target(reservation_id, rid, catalog, now_ms, found)
         return target, Bounds.of(target.windows, self._clock_ms())
+
+    async def _go_on(
+        self, patience: Patience, rid: ReservationId, answer: Answer, deadline: float
+    ) -> int:
+        if answer.code is Code.STALE:
+            await self._teams.load(rid.team_id, deadline)
+        return await patience.go_on(self._reaper, rid.team_id, answer, deadline)
 
 
 def committed(

@@ -34,7 +34,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A reservation with all that settling it can touch; its id alone says so (05)."""
+    """A reservation with all that settling it can touch; its id alone says so (05).
+
+    But which cycle of the seat is the current one.
+    """
 
     reservation_id: str
     team_id: str
@@ -45,6 +48,7 @@ class Target:
     allowance: Allowance | None
     windows: tuple[WindowTerm, ...]
     gates: tuple[Gate, ...]
+    team_version: int = 0  # of the document that says which cycle is the current one; 0: not asked
 
     @property
     def short_id(self) -> str:

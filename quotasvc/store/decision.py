@@ -152,6 +152,7 @@ class DecisionStore:
         """Charges the settlement, or gives back the record of the one that won."""
         args: tuple[Word, ...] = (
             *bounds.words,
+            target.team_version,
             settlement.outcome,
             int(settlement.is_as_reserved),
             settlement.actual_nanos,
@@ -175,7 +176,8 @@ class DecisionStore:
 
     async def release(self, target: Target, bounds: Bounds, deadline: float) -> Answer:
         """Gives back a hold."""
-        return await self._end(table.RELEASE, target, bounds.words, deadline)
+        numbers = (*bounds.words, target.team_version)
+        return await self._end(table.RELEASE, target, numbers, deadline)
 
     async def expire(
         self, target: Target, bounds: Bounds, deadline: float, *, is_charged: bool
@@ -210,6 +212,7 @@ class DecisionStore:
         )
         args: tuple[Word, ...] = (
             *bounds.words,
+            target.team_version,
             back.kind.value,
             back.nanos,
             back.units,

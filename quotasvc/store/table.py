@@ -63,6 +63,7 @@ CONSTANTS: Mapping[str, Constants] = {
 }
 
 _GATE_ARGS = (Arg("witness_ms"), Arg("valid_from_ms"), Arg("valid_until_ms"))
+_SETTLE_ARGS = (*_GATE_ARGS, Arg("team_version"))
 _MOVES = (
     *("pool_order", "pool_available", "pool_held", "pool_consumed", "pool_expired"),
     *("pool_revoked", "pool_sums"),
@@ -106,7 +107,7 @@ COMMIT = Script(
     keys=("team", "record", *_LISTS, "ledger", *_MOVES, *_DRAWS),
     rest_keys="limits",
     args=(
-        *_GATE_ARGS,
+        *_SETTLE_ARGS,
         Arg("outcome"),
         Arg("as_reserved"),
         Arg("actual"),
@@ -132,7 +133,7 @@ RELEASE = Script(
     keys=("team", "record", *_LISTS, "ledger", *_MOVES),
     rest_keys="limits",
     args=(
-        *_GATE_ARGS,
+        *_SETTLE_ARGS,
         Arg("team_id", str),
         Arg("reservation_id", str),
         Arg("short_id", str),
@@ -148,7 +149,7 @@ REFUND = Script(
     keys=("team", "record", "purge", "ledger", *_MOVES),
     rest_keys="limits",
     args=(
-        *_GATE_ARGS,
+        *_SETTLE_ARGS,
         Arg("kind"),
         Arg("nanos"),
         Arg("units"),

@@ -90,7 +90,7 @@ def asks(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def seats(draw: st.DrawFn, now_ms: int) -> tuple[Seat, ...]:
+def seats(draw: st.DrawFn, now_ms: int, cycle_ms: int) -> tuple[Seat, ...]:
     """Three seats and who holds them; some end soon, some were bought long ago."""
     users: list[str | None] = ["ann", "bob", "cleo", None]
     made = []
@@ -105,7 +105,7 @@ def seats(draw: st.DrawFn, now_ms: int) -> tuple[Seat, ...]:
                 plan_id=draw(st.sampled_from(PLANS)),
                 purchased_ms=draw(st.sampled_from((0, START_MS))),
                 user_id=user,
-                cycle_start_ms=START_MS - DAY,
+                cycle_start_ms=cycle_ms,
                 paid_until_ms=None if ends is None else now_ms + ends,
                 renews=draw(st.booleans()),
             )
@@ -114,7 +114,7 @@ def seats(draw: st.DrawFn, now_ms: int) -> tuple[Seat, ...]:
 
 
 @st.composite
-def documents(draw: st.DrawFn, now_ms: int) -> Team:
+def documents(draw: st.DrawFn, now_ms: int, cycle_ms: int) -> Team:
     """The team of four keys, as anything the control plane could make of it."""
     access = st.sampled_from((True, True, True, False))
     is_removed = draw(st.integers(0, 9)) == 0
@@ -135,7 +135,7 @@ def documents(draw: st.DrawFn, now_ms: int) -> Team:
         name="Acme",
         is_default=False,
         members=members,
-        seats=draw(seats(now_ms)),
+        seats=draw(seats(now_ms, cycle_ms)),
         keys=tuple(
             _key(number, user, draw(states), now_ms, is_payg=is_payg)
             for number, (user, is_payg) in enumerate(people, start=1)
@@ -170,6 +170,7 @@ class Machine(RuleBasedStateMachine):
         self.number = 0
         self.lot_number = 0
         self.step = 0
+        self.cycle_ms = START_MS - DAY
 
     def play(self, work: Coroutine[Any, Any, None]) -> None:
         """One step, on the loop that the service lives on."""
@@ -190,7 +191,7 @@ class Machine(RuleBasedStateMachine):
         """A team, a little money, any version of the policy."""
         self.play(self.player.begin())
         self.player.set_policy(data.draw(st.sampled_from(CATALOGS)))
-        self.play(self.player.put_team(data.draw(documents(START_MS))))
+        self.play(self.player.put_team(data.draw(documents(START_MS, self.cycle_ms))))
         self.play(
             self.player.grant("lot0", data.draw(st.integers(1, 120)) * CREDIT, 24, is_paid=True)
         )
@@ -309,10 +310,13 @@ class Machine(RuleBasedStateMachine):
         """The sweeper comes by."""
         self.play(self.player.sweep())
 
-    @rule(data=st.data())
-    def change_team(self, data: st.DataObject) -> None:
-        """Seats, plans, keys, switches."""
-        self.play(self.player.put_team(data.draw(documents(self.player.now_ms))))
+    @rule(data=st.data(), is_renewed=st.booleans())
+    def change_team(self, data: st.DataObject, is_renewed: bool) -> None:
+        """Seats, plans, keys, switches; the next cycle may begin, none begins again."""
+        if is_renewed:
+            self.cycle_ms = max(self.cycle_ms, self.player.now_ms)
+        made = data.draw(documents(self.player.now_ms, self.cycle_ms))
+        self.play(self.player.put_team(made))
 
     @rule(made=st.sampled_from(CATALOGS))
     def change_policy(self, made: Any) -> None:

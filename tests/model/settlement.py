@@ -158,11 +158,7 @@ class Settlement:
                 counter.adjust(at_ms, 0, stamp, more)
         gone = charge_actual(state, r, units, cost, at_ms)
         r.usage, r.rows, r.settle = actual, rows, settle
-        answer = self._committed(state, r, cost, at_ms, gone=gone, is_unmatched=is_unmatched)
-        for limit in answer.get("limits", ()):
-            if limit["kind"] == "cycle":  # a commit looks at no seat, so it knows no end (SEM-32)
-                limit.pop("reset_time", None)
-        return answer
+        return self._committed(state, r, cost, at_ms, gone=gone, is_unmatched=is_unmatched)
 
     def _committed(
         self,

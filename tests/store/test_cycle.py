@@ -264,11 +264,12 @@ async def test_a_new_plan_in_the_same_cycle_keeps_its_use(quota: Quota) -> None:
     await quota.denied(31)
 
 
+@pytest.mark.parametrize("used", [0, 50])
 @pytest.mark.parametrize("way", ["refund", "expiry", "less", "refund of a commit"])
 async def test_what_returns_to_a_cycle_that_is_over_returns_nowhere(
-    quota: Quota, clock: Clock, way: str
+    quota: Quota, clock: Clock, way: str, used: int
 ) -> None:
-    # given a hold of 30 that outlives its cycle, and 50 in the next one
+    # given a hold of 30 that outlives its cycle, and 50 or nothing in the next one
     await subscribe(quota)
     clock.now_ms = START_MS + MONTH - MINUTE
     hold = await quota.reserve(30)
@@ -276,7 +277,8 @@ async def test_what_returns_to_a_cycle_that_is_over_returns_nowhere(
         await quota.commit(hold)
     clock.advance(2 * MINUTE)
     await subscribe(quota, START_MS + MONTH, START_MS + 2 * MONTH)
-    await quota.use(50)
+    if used:
+        await quota.use(used)
     # when it ends, whichever way
     if way == "refund":
         gone = [leg.window_gone for leg in (await quota.refund(hold)).released]
@@ -289,7 +291,7 @@ async def test_what_returns_to_a_cycle_that_is_over_returns_nowhere(
     else:
         gone = [leg.window_gone for leg in (await quota.refund(hold, "f1")).refunded]
     # then the present cycle counts what it counted (SEM-15)
-    assert await quota.window(CYCLE_ID) == (50, 0)
+    assert await quota.window(CYCLE_ID) == (used, 0)
     assert gone == [True]
 
 
@@ -302,6 +304,71 @@ async def test_an_overrun_belongs_to_the_cycle_of_its_hold(quota: Quota, clock: 
     # when it is committed at more (SEM-27)
     await quota.commit(hold, 37)
     # then the old instance, which still counts, has all of it
+    assert await quota.window(CYCLE_ID) == (37, 0)
+
+
+@pytest.mark.parametrize("used", [0, 50])
+async def test_an_overrun_after_the_renewal_belongs_to_the_new_cycle(
+    quota: Quota, clock: Clock, used: int
+) -> None:
+    """SEM-15, SEM-27: the recorded instance is over, hence the one at the commit has it."""
+    # given a hold of 30 that outlives its cycle, and 50 or nothing in the next one
+    await subscribe(quota)
+    clock.now_ms = START_MS + MONTH - MINUTE
+    hold = await quota.reserve(30)
+    clock.advance(2 * MINUTE)
+    await subscribe(quota, START_MS + MONTH, START_MS + 2 * MONTH)
+    if used:
+        await quota.use(used)
+    # when it is committed at more
+    committed = await quota.commit(hold, 37)
+    # then the cycle that is over keeps the hold, and the new one has what is more, for good
+    assert await quota.window(CYCLE_ID) == (used + 7, 0)
+    [status] = committed.limits
+    assert (status.used, status.reset_ms) == ((used + 7) * CREDIT, START_MS + 2 * MONTH)
+    await quota.use(100 - used - 7)
+    await quota.denied(1)
+
+
+async def test_a_late_commit_belongs_to_the_cycle_in_which_it_arrives(
+    quota: Quota, clock: Clock
+) -> None:
+    """SEM-31: it is charged in the current instance, also if nothing was used in that yet."""
+    # given a hold that expired, and the renewal of its cycle
+    await subscribe(quota)
+    clock.now_ms = START_MS + MONTH - HOUR
+    hold = await quota.reserve(30)
+    clock.advance(HOUR)
+    await subscribe(quota, START_MS + MONTH, START_MS + 2 * MONTH)
+    # when its usage arrives
+    committed = await quota.commit(hold, 37)
+    # then the new cycle has it, for good
+    assert committed.late
+    assert await quota.window(CYCLE_ID) == (37, 0)
+    await quota.use(63)
+    await quota.denied(1)
+    # and a refund gives it back there
+    refunded = await quota.refund(hold, "f1")
+    assert [leg.window_gone for leg in refunded.refunded] == [False]
+    assert await quota.window(CYCLE_ID) == (63, 0)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_a_commit_of_a_seat_that_is_gone_belongs_to_its_last_cycle(
+    quota: Quota, clock: Clock, *, is_late: bool
+) -> None:
+    """SEM-32: a removed seat does not move what is settled; no cycle follows on its last."""
+    # given a hold of a seat that is removed
+    seat_before = await subscribe(quota)
+    hold = await quota.reserve(30)
+    people = (member("ann", Role.OWNER, access=False),)
+    await quota.put(team(people, seats=(), keys=(key(1, "ann"),)))
+    # when it is committed, in time or late
+    clock.advance(HOUR * is_late)
+    committed = await quota.commit(hold, 37)
+    # then it is charged all the same, as the seat shows if it comes back
+    assert committed.written_off_nanos == 0
+    await quota.put(team(people, seats=(seat_before,), keys=(key(1, "ann"),)))
     assert await quota.window(CYCLE_ID) == (37, 0)
 
 

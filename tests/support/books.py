@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -178,6 +179,12 @@ class TeamBooks:
         """The team's counters by key."""
         prefix = f"{self.keys.prefix}:win:{self.keys.team_id}:"
         return {name: h for name, h in self.books.hashes.items() if name.startswith(prefix)}
+
+    def cycle_start_ms(self, window: str) -> int:
+        """When the present cycle of a window's seat began; 0 where it has none."""
+        seat_id = window.removeprefix(f"{self.keys.prefix}:win:{self.keys.team_id}:").split(":")[0]
+        seats = json.loads(self.books.hashes[self.keys.team]["document"])["seats"]
+        return next((s["cycle_start_ms"] for s in seats if s["seat_id"] == seat_id), 0)
 
     def lots(self, pool: PoolKeys, state: str) -> Mapping[str, int]:
         """Nanos by lot id in one state."""

@@ -195,7 +195,10 @@ def _check_windows(
         recorded = {slot: n for (key, slot), n in used.items() if key == name and n}
         if ":s:" not in name:
             assert counts == {}
-            if _is_over(max(latest_ms, team.counters["clock_ms"]), name, oldest, total):
+            is_replaced = ":c:" in name and oldest < team.cycle_start_ms(name)
+            if is_replaced or _is_over(
+                max(latest_ms, team.counters["clock_ms"]), name, oldest, total
+            ):
                 continue  # an instance that is over is not adjusted any more (SEM-15)
             if is_clock_wrong:
                 continue

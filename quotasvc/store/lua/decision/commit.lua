@@ -34,6 +34,7 @@ if state == STATE.COMMITTED or state == STATE.RELEASED then
 end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
+if team_store.is_stale(team, ARG.team_version) then return reply.plain(OUTCOME.STALE, now, team) end
 -- What has expired is reaped before anything is charged: this hold, which is then charged late, and
 -- any other, which would take room from what this one needs beyond its own (SEM-30).
 if team_store.is_due(team, now) or (state == STATE.HELD and record_store.expire_ms(record) <= now) then

@@ -41,6 +41,7 @@ if state == STATE.COMMITTED then
 end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
+if team_store.is_stale(team, ARG.team_version) then return reply.plain(OUTCOME.STALE, now, team) end
 purge_list_store.probe()
 local sums = charge_store.sums(record)
 

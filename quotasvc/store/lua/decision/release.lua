@@ -30,6 +30,7 @@ if record_store.is_charged(record) then
 end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
+if team_store.is_stale(team, ARG.team_version) then return reply.plain(OUTCOME.STALE, now, team) end
 if state == STATE.HELD and record_store.expire_ms(record) <= now then
   return reply.plain(OUTCOME.REAP, now, team)
 end

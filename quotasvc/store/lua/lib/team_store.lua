@@ -35,6 +35,11 @@ function team_store.is_due(team, now)
   return team.due_ms > 0 and team.due_ms <= now
 end
 
+-- Whether what a settlement was told of the team's cycles is of another version; 0: it was told nothing.
+function team_store.is_stale(team, version)
+  return version > 0 and version ~= team.version
+end
+
 -- Counts one change of state, with a ledger entry or without, and remembers its time.
 function team_store.count(team, now, is_entry)
   team.seq = team.seq + 1
