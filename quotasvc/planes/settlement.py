@@ -290,7 +290,7 @@ def _refunded(answer: Answer, rid: ReservationId, catalog: Catalog) -> Refunded:
         )
     return Refunded(
         state=record.state,
-        released=record.held_legs(rid, catalog) if record.is_released_hold else (),
+        released=record.released_legs(rid, catalog) if record.is_released_hold else (),
         refunded=(),
         expired_nanos=record.number(Field.RELEASE_EXPIRED),
         revoked_nanos=record.number(Field.RELEASE_REVOKED),

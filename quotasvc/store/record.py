@@ -160,7 +160,7 @@ class Record:
             admit_ms=self.number(Field.ADMIT),
             expire_ms=self.expire_ms or None,
             settle_ms=self.number(Field.SETTLE) or None,
-            held_legs=self.held_legs(rid, catalog),
+            held_legs=self.released_legs(rid, catalog),
             charged_legs=charged,
             cost_nanos=self.number(Field.COST) if self._was_held else 0,
             actual_nanos=actual,
@@ -173,14 +173,18 @@ class Record:
         )
 
     def held_legs(self, rid: ReservationId, catalog: Catalog) -> tuple[Leg, ...]:
-        """What was held; `window_gone` where a release found its window over."""
+        """What was held, as the first answer said."""
         if not self._was_held:
             return ()
         amount = self.number(Field.PLAN)
         nanos = self.number(Field.PLAN_NANOS, absent=amount)
-        is_gone = self.number(Field.RELEASE_GONE) == 1
-        plan = _plan_leg(rid, rid.allowance(catalog), amount, nanos, is_gone=is_gone)
+        plan = _plan_leg(rid, rid.allowance(catalog), amount, nanos, is_gone=False)
         return (*plan, *self._lot_legs(Field.LOT_HELD))
+
+    def released_legs(self, rid: ReservationId, catalog: Catalog) -> tuple[Leg, ...]:
+        """The same; `window_gone` where a release found its window over."""
+        legs, is_gone = self.held_legs(rid, catalog), self.number(Field.RELEASE_GONE) == 1
+        return tuple(replace(leg, window_gone=is_gone and leg.payer is Payer.PLAN) for leg in legs)
 
     def charged_legs(self, rid: ReservationId, catalog: Catalog) -> tuple[Leg, ...]:
         """What each source paid, before refunds; free units of a plan count as paid."""

@@ -291,6 +291,8 @@ def release(state: TeamState, r: Reservation, at_ms: int) -> Answer:
     if r.state == "HELD" and r.plan_leg:
         state.unhold(r.plan_leg, at_ms)
     returned = give_back(state, r, "consumed" if r.is_provisional else "held", at_ms)
+    if r.state == "HELD":
+        r.held_wire = returned.legs  # says what was gone; the answer of the admission does not
     r.refunded = returned.nanos if r.is_provisional else 0
     end_leases(state, r)
     state.wrote(at_ms, entry=r.is_provisional)

@@ -18,7 +18,7 @@ from quotasvc.domain.unit import Usage
 from quotasvc.planes.ask import Ask
 from quotasvc.store.executor import Executor
 from tests.support.catalogs import CREDIT, PLANS, catalog
-from tests.support.clock import MINUTE, Clock
+from tests.support.clock import HOUR, MINUTE, Clock
 from tests.support.people import key, member, seat, team
 from tests.support.quota import Quota
 
@@ -63,6 +63,27 @@ async def test_a_replay_tells_the_present_state(quota: Quota, clock: Clock) -> N
     assert [answer.state for answer in answers] == [State.COMMITTED, State.RELEASED, State.EXPIRED]
     assert {answer.legs[0].nanos for answer in answers} == {10 * CREDIT}
     assert expired.state is State.HELD
+
+
+async def test_a_replay_after_a_release_says_nothing_of_what_that_found(
+    quota: Quota, clock: Clock
+) -> None:
+    """SEM-35: the first answer again. SEM-15, SEM-49: the release says that the window was gone."""
+    # given images of yesterday, whose hold is released today
+    await quota.team()
+    clock.advance(17 * HOUR - MINUTE)
+    ask = quota.ask(resource="image/a", usage=Usage.of(images=4))
+    first = await quota.decide(ask)
+    assert isinstance(first, Allowed)
+    clock.advance(2 * MINUTE)
+    released = (await quota.refund(first)).released
+    assert [leg.window_gone for leg in released] == [True]
+    # when the request comes again
+    again = await replayed(quota, ask)
+    # then its legs are those of the first answer, and who looks sees what became of them
+    assert again == replace(first, replayed=True, limits=(), state=State.RELEASED)
+    found = await quota.decisions.get_reservation(first.reservation_id, quota.deadline)
+    assert found.held_legs == released
 
 
 @pytest.mark.parametrize("state", [KeyState.DISABLED, KeyState.DELETED])
