@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from quotasvc.domain.catalog import Catalog, Plan, RateLimit
 from quotasvc.domain.peak import tightened
-from quotasvc.domain.unit import Usage
+from quotasvc.domain.unit import AMOUNT_MAX, Usage
 
 RATE_MS = 60_000
 """Requests and tokens are counted over the last minute."""
@@ -100,8 +100,8 @@ def rows_of(catalog: Catalog, mask: int) -> tuple[Row, ...]:
 
 
 def tokens(usage: Usage) -> int:
-    """What counts for tokens per minute (SEM-2b)."""
-    return usage.prompt_tokens + usage.amounts.get("output_tokens", 0)
+    """What counts for tokens per minute (SEM-2b), as far as an amount goes (SEM-3)."""
+    return min(usage.prompt_tokens + usage.amounts.get("output_tokens", 0), AMOUNT_MAX)
 
 
 def gates(

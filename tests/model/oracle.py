@@ -28,6 +28,7 @@ from tests.model.counter import Admission
 from tests.model.decision import Look, Payment, Request
 from tests.model.denial import ACCESS_OFF, Denial, remedies
 from tests.model.policy import (
+    AMOUNT_MAX,
     DAY,
     MINUTE,
     Amounts,
@@ -347,5 +348,6 @@ def count_rates(look: Look, r: Reservation) -> None:
             look.rate_counter(row, "rpm").charge(look.at_ms, 0, 1)
         if row.tpm is not None:
             counter = look.rate_counter(row, "tpm")
-            stamp = counter.charge(look.at_ms, 0, look.tokens) if look.tokens else None
+            most = AMOUNT_MAX - counter.total(look.at_ms, 0)  # that can be counted
+            stamp = counter.charge(look.at_ms, 0, min(look.tokens, most)) if look.tokens else None
             r.tokens.append((counter, stamp, look.tokens))

@@ -265,7 +265,7 @@ def prompt_tokens(usage: Amounts) -> int:
 
 def tokens(usage: Amounts) -> int:
     """SEM-2b: what TPM counts."""
-    return prompt_tokens(usage) + usage.get("output_tokens", 0)
+    return min(prompt_tokens(usage) + usage.get("output_tokens", 0), AMOUNT_MAX)
 
 
 def field_of(unit: str) -> str:

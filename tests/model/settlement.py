@@ -153,7 +153,7 @@ class Settlement:
         for counter, stamp, estimate in r.tokens:  # R4
             more = tokens(actual) - estimate if usage is not None else 0
             if more > 0:
-                counter.charge(at_ms, 0, more)
+                counter.charge(at_ms, 0, min(more, AMOUNT_MAX - counter.total(at_ms, 0)))
             elif more < 0 and stamp is not None:
                 counter.adjust(at_ms, 0, stamp, more)
         gone = charge_actual(state, r, units, cost, at_ms)

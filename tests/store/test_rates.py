@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from quotasvc.domain.catalog import Catalog, PeakMode, RateLimit
 from quotasvc.domain.outcome import Allowed, DenialReason, Denied, RemedyKind
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.team import Role
-from quotasvc.domain.unit import Usage
+from quotasvc.domain.unit import AMOUNT_MAX, Usage
 from quotasvc.store.executor import Executor
+from tests.support.catalogs import CREDIT, price
 from tests.support.clock import MINUTE, SECOND, Clock
 from tests.support.exact import assert_exact
 from tests.support.gates import gated, limit, row
@@ -206,6 +208,35 @@ async def test_tokens_beyond_the_estimate_may_pass_the_limit(make: Make, clock: 
     status = limit(denied, TPM)
     assert (status.used, status.remaining, status.over) == (90, 0, 40)
     assert await assert_exact(quota, clock, denied, quota.ask(1)) == 60_500
+
+
+@pytest.mark.parametrize("way", ["commit", "report"])
+async def test_tokens_count_as_far_as_a_number_goes(
+    executor: Executor, clock: Clock, conserved: list[Catalog], way: str
+) -> None:
+    """SEM-3, SEM-19, SEM-27, SEM-34: what nobody can count is no reason to refuse a charge."""
+    # given a model whose input is free, and a request of which a minute is full already
+    made = gated(row(tpm=50))
+    text = made.resources["text/a"]
+    free = replace(text, rows=(price(output_tokens=CREDIT, input_tokens=0),))
+    made = replace(made, resources={**made.resources, "text/a": free})
+    conserved.append(made)
+    quota = Quota(executor, clock, made)
+    await quota.team()
+    reservation = await quota.reserve(10)
+    # when as much is used as a client can say, twice
+    usage = Usage.of(input_tokens=AMOUNT_MAX, output_tokens=7)
+    if way == "commit":
+        await quota.settle(reservation, usage)
+    else:
+        await quota.record(usage=usage)
+    again = await quota.record(usage=usage)
+    # then it is charged, and the minute is as full as it can be
+    assert sum(leg.nanos for leg in again.committed.legs) == 7 * CREDIT
+    assert limit(await quota.denied(1), TPM).used == AMOUNT_MAX
+    # and it is over a minute later
+    clock.advance(MINUTE + SECOND)
+    assert limit(await quota.reserve(1), TPM).used == 1
 
 
 async def test_a_late_commit_corrects_tokens_as_any_other(make: Make, clock: Clock) -> None:

@@ -23,7 +23,7 @@ from quotasvc.domain.gate import (
     settled_gates,
     tokens,
 )
-from quotasvc.domain.unit import Usage
+from quotasvc.domain.unit import AMOUNT_MAX, Usage
 from quotasvc.store.limits import limit_numbers
 from quotasvc.store.table import CONSTANTS
 from tests.support.catalogs import catalog, plan
@@ -128,6 +128,7 @@ def test_prompt_and_output_count_as_tokens() -> None:
     )
     assert tokens(usage) == 4_321
     assert tokens(Usage.of()) == 0
+    assert tokens(Usage.of(input_tokens=AMOUNT_MAX, output_tokens=1)) == AMOUNT_MAX
 
 
 def test_no_two_gates_share_a_place_and_none_is_a_windows() -> None:

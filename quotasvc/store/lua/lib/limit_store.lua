@@ -54,7 +54,7 @@ function limit_store.plan(limits, share, held, lease_ms)
       if w.first_end_ms == 0 then w.first_end_ms = lease_ms end
       w.first_end_ms = math.min(w.first_end_ms, lease_ms)
     elseif w.place >= BOUND.gate then
-      if w.need > 0 then window_store.charge(w, w.need, 0) end
+      if w.need > 0 then window_store.charge(w, window.countable(w, w.need), 0) end
     elseif share > 0 then
       window_store.charge(w, share, held)
     end
@@ -64,7 +64,7 @@ end
 -- As much of `share` as the fullest of the plan's windows can count.
 function limit_store.clamp(limits, share)
   for _, w in ipairs(limits) do
-    if w.place < BOUND.gate then share = math.min(share, BOUND.amount - w.total) end
+    if w.place < BOUND.gate then share = window.countable(w, share) end
   end
   return share
 end

@@ -2,6 +2,7 @@
 --
 -- The estimate counted at the admission. What was used beyond it counts now; what was not used
 -- leaves the slice of the admission, while that is there (SEM-19).
+local window = require("lib.window")
 local window_store = require("lib.window_store")
 local lease_store = require("lib.lease_store")
 local record_store = require("lib.record_store")
@@ -17,7 +18,7 @@ function token_store.plan(record, limits, now, tokens)
       local admit_ms = record_store.number(record, FIELD.admit)
       local slot = record_store.slot(record, FIELD.slot, w.place) or math.floor(admit_ms / w.slice_ms)
       window_store.read(w, now, difference < 0 and slot or nil)
-      window_store.plan(w, difference, 0)
+      window_store.plan(w, window.countable(w, difference), 0)
     end
     if w.kind == KIND.SLOTS then lease_store.probe(w.key) end
   end

@@ -19,6 +19,11 @@ function window.room(w)
   return w.limit - w.total
 end
 
+-- As much of `amount` as a counter can count.
+function window.countable(w, amount)
+  return math.min(amount, BOUND.amount - w.total)
+end
+
 -- Whether `amount` can still leave the slot that was read: it is there, with so much in it.
 function window.is_live(w, amount)
   if w.kind ~= KIND.SLIDING then return w.slot == w.oldest and w.total >= amount end
