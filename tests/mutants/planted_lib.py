@@ -143,6 +143,20 @@ PLANTED_LIB = (
         caught_by="tests/lua/test_payer.py",
     ),
     Planted(
+        path=f"{_LIB}/lot_store.lua",
+        old="if not known[one.member] then lots_max",
+        new="if true then lots_max",
+        breaks="the rest of a hold's own last lot is written off where it has many",
+        caught_by="tests/store/test_legs_many.py",
+    ),
+    Planted(
+        path=f"{_LIB}/movement.lua",
+        old="if was > 0 then add(words",
+        new='if was > 0 then add(words, "lot", leg.member',
+        breaks="a commit over a thousand lots that an expiry had charged has no entry",
+        caught_by="tests/store/test_on_expiry.py",
+    ),
+    Planted(
         path=f"{_LIB}/payer.lua",
         old="return cost - share",
         new="return cost",
@@ -225,6 +239,13 @@ PLANTED_LIB = (
         new="",
         breaks="a large pool's sums lose their last digits",
         caught_by="tests/store/test_lots_many.py",
+    ),
+    Planted(
+        path=f"{_LIB}/team_store.lua",
+        old="version > 0 and version ~= team.version",
+        new="false",
+        breaks="a replica that has not heard of a renewal charges the cycle before it",
+        caught_by="tests/store/test_cycle.py",
     ),
     Planted(
         path=f"{_LIB}/token_store.lua",
