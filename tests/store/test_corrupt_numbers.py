@@ -72,7 +72,7 @@ NEEDED: dict[str, set[tuple[str, str]]] = {
     "record_usage": SETTLED | RATES | {(POOL.available, LOT)},
     "record_usage_of_old": SETTLED | RATES | {(POOL.available, LOT)},
     "refuse": TEAM,
-    "refuse_a_replay": TEAM | every(HELD, Field.STATE, Field.EXPIRE, Field.COST, Field.SEQ),
+    "refuse_a_replay": TEAM | every(HELD, Field.STATE, Field.HOLD, Field.COST, Field.SEQ),
     "find": TEAM | HOLD - every(HELD, *PLACES) | every(HELD, Field.COST, Field.SEQ),
     "find_charged": TEAM | every(CHARGED, Field.STATE, Field.ACTUAL, Field.PLAN_PAID, Field.KEEP),
     "purge": every(CHARGED, Field.STATE),
