@@ -120,11 +120,11 @@ class ControlStore:
                     raise Corrupt(f"control/grant_lot answered {answer.code.name}")
         raise Unavailable("lots keep waiting for a place", reason="CHANGING")
 
-    async def revoke_lot(
-        self, team_id: str, lot_id: str, purchase_ms: int, deadline: float
-    ) -> bool:
-        """Takes back what is available of a Credit lot; what comes back to it later is revoked too
-        (SEM-42). False: it was revoked already."""
+    async def revoke_lot(self, team_id: str, lot_id: str, deadline: float) -> bool:
+        """Takes back what is available of a grant of Credits, in all its lots; what comes back to
+        them later is revoked too (SEM-42). False: it was revoked already."""
+        if PART_ID.fullmatch(lot_id):
+            raise NotFound(f"{lot_id} is a part of a grant, which is revoked as a whole")
         names = keys.team_keys(team_id)
         pool = names.credits
         script_keys = (
@@ -139,11 +139,15 @@ class ControlStore:
             pool.ends,
             pool.waiting,
         )
-        args = (team_id, lot_id, keys.lot_member(purchase_ms, lot_id))
+        args = (team_id, lot_id)
         answer = decode(await self._executor.run(table.REVOKE_LOT, script_keys, args, deadline))
-        if answer.code is Code.UNKNOWN:
-            raise NotFound(f"there is no lot {lot_id} of team {team_id}")
-        return answer.code is Code.GRANTED
+        match answer.code:
+            case Code.GRANTED | Code.REPLAYED:
+                return answer.code is Code.GRANTED
+            case Code.UNKNOWN:
+                raise NotFound(f"there is no lot {lot_id} of team {team_id}")
+            case _:
+                raise Corrupt(f"control/revoke_lot answered {answer.code.name}")
 
 
 def _parts(lot_id: str, info: LotInfo) -> Iterator[tuple[str, LotInfo]]:

@@ -323,7 +323,7 @@ REVOKE_LOT = Script(
         *("team", "ledger", "pool_order", "pool_available", "pool_revoked", "pool_info"),
         *("pool_parked", "pool_sums", *_DRAWS),
     ),
-    args=(Arg("team_id", str), Arg("lot_id", str), Arg("member", str)),
+    args=(Arg("team_id", str), Arg("lot_id", str)),
     flags=("allow-oom",),
     constants=CONSTANTS,
 )

@@ -288,9 +288,9 @@ class Player:
 
     async def revoke(self, lot_id: str) -> None:
         """A lot is taken back, once."""
-        purchased_ms = self.lots.pop(lot_id)
+        del self.lots[lot_id]
         self.tell(f"revoke {lot_id}")
-        await self.service.revoke(lot_id, purchased_ms)
+        await self.service.revoke(lot_id)
         self.oracle.revoke(self.now_ms, TEAM, lot_id)
 
     async def sweep(self) -> None:

@@ -135,10 +135,10 @@ class Service:
         quota = self.quotas[0]
         await quota.control.grant_lot(TEAM, Payer.WALLET, "wallet", info, quota.deadline)
 
-    async def revoke(self, lot_id: str, purchase_ms: int) -> None:
+    async def revoke(self, lot_id: str) -> None:
         """A lot is taken back."""
         quota = self.quotas[0]
-        await quota.control.revoke_lot(TEAM, lot_id, purchase_ms, quota.deadline)
+        await quota.control.revoke_lot(TEAM, lot_id, quota.deadline)
 
     async def sweep(self) -> None:
         """What the sweeper does for the team in one round."""

@@ -227,9 +227,9 @@ PLANTED_SCRIPTS = (
         caught_by="tests/store/test_lots_many.py",
     ),
     Planted(
-        path=f"{_CONTROL}/revoke_lot.lua",
-        old="lot.is_over and 0 or lot.nanos",
-        new="lot.nanos",
+        path="quotasvc/store/lua/lib/revoke_store.lua",
+        old="nanos = is_over and 0 or left",
+        new="nanos = left",
         breaks="what has expired is revoked: it is lost twice in the books",
         caught_by="tests/store/test_revoke.py",
     ),

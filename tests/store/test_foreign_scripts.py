@@ -58,7 +58,7 @@ async def test_an_answer_of_no_known_shape_is_corrupt(foreign: Quota) -> None:
         foreign.usage.balance(subject, foreign.deadline),
         foreign.team(),
         foreign.control.grant_lot(TEAM, Payer.CREDITS, "lot", info, foreign.deadline),
-        foreign.control.revoke_lot(TEAM, "lot", 0, foreign.deadline),
+        foreign.control.revoke_lot(TEAM, "lot", foreign.deadline),
         foreign.agenda.enter(TEAM, Payer.CREDITS, foreign.deadline),
         foreign.agenda.book(TEAM, foreign.deadline),
         foreign.decisions.find_reservation(TEAM, "r1", foreign.deadline),
@@ -76,6 +76,7 @@ async def test_a_code_that_is_not_the_scripts_own_is_corrupt(foreign: Quota) -> 
     calls = (
         foreign.reserve(1),
         foreign.control.grant_lot(TEAM, Payer.CREDITS, "lot", info, foreign.deadline),
+        foreign.control.revoke_lot(TEAM, "lot", foreign.deadline),
     )
     for call in calls:
         with pytest.raises(Corrupt, match="answered BOOKED"):

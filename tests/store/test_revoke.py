@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from quotasvc.domain.faults import NotFound
-from quotasvc.domain.lot import LOTS_MAX
+from quotasvc.domain.faults import Corrupt, NotFound
+from quotasvc.domain.lot import LOT_NANOS_MAX, LOTS_MAX
+from quotasvc.domain.reservation import Payer
 from quotasvc.planes.usage import Subject
+from quotasvc.store import keys
+from quotasvc.store.usage import LotInfo
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, START_MS, Clock
-from tests.support.lots import grant, grant_many
+from tests.support.lots import drawn, grant, grant_many
 from tests.support.quota import TEAM, Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
@@ -58,7 +61,7 @@ async def test_a_lot_that_is_not_there_is_not_found(quota: Quota, team_id: str) 
     await quota.team(plan=None)
     before = await quota.dump()
     with pytest.raises(NotFound):
-        await quota.control.revoke_lot(team_id, "other", START_MS, quota.deadline)
+        await quota.control.revoke_lot(team_id, "other", quota.deadline)
     assert await quota.dump() == before
 
 
@@ -78,6 +81,53 @@ async def test_a_lot_that_had_expired_stays_expired(quota: Quota, clock: Clock) 
     assert (await quota.lots())["lot"].expired == 50 * CREDIT
 
 
+async def test_a_lot_leaves_the_order_whenever_it_was_bought(quota: Quota, clock: Clock) -> None:
+    # given two lots that were bought at other times than now
+    await quota.team(plan=None)
+    for days, name in ((3, "old"), (1, "lot")):
+        await grant(quota, name, 5, purchase_ms=clock() - days * DAY, expire_ms=START_MS + DAY)
+    # when one of them is revoked, which takes nothing but its name
+    assert await quota.control.revoke_lot(TEAM, "lot", quota.deadline)
+    # then only the other one is in the order (SEM-42)
+    team = (await Books.read(quota.executor)).team(TEAM)
+    assert [member[14:] for member in team.order(team.keys.credits)] == ["old"]
+    assert await quota.available() == {"old": 5, "lot": 0}
+    assert drawn(await quota.reserve(5)) == [("old", 5)]
+
+
+async def test_a_grant_of_several_lots_is_revoked_as_a_whole(quota: Quota) -> None:
+    # given an amount that came as three lots, the first of them partly held (SEM-3, L6)
+    await quota.team(plan=None)
+    info = LotInfo(
+        origin="top_up",
+        granted=2 * LOT_NANOS_MAX + 7 * CREDIT,
+        purchase_ms=START_MS,
+        grant_ms=START_MS,
+        expire_ms=None,
+    )
+    await quota.control.grant_lot(TEAM, Payer.CREDITS, "big", info, quota.deadline)
+    hold = await quota.reserve(10)
+    # when it is revoked by a part's name, then nothing happens; by its own, all that is left goes
+    before = await quota.dump()
+    with pytest.raises(NotFound):
+        await quota.revoke("big.2")
+    assert await quota.dump() == before
+    assert await quota.revoke("big")
+    lots = await quota.lots()
+    revoked = {name: lot.revoked for name, lot in lots.items()}
+    assert revoked == {
+        "big": LOT_NANOS_MAX - 10 * CREDIT,
+        "big.2": LOT_NANOS_MAX,
+        "big.3": 7 * CREDIT,
+    }
+    # and the ledger has one entry for them, and what comes back is revoked (SEM-42)
+    kind, moves = await last_moves(quota)
+    assert (kind, len(moves)) == ("revoke", 3)
+    await quota.refund(hold)
+    assert (await quota.lots())["big"].revoked == LOT_NANOS_MAX
+    assert not await quota.revoke("big")
+
+
 async def test_a_waiting_lot_is_revoked_as_well(quota: Quota) -> None:
     # given a full pool, and a lot that waits for a place (SEM-24)
     await quota.team(plan=None)
@@ -93,3 +143,19 @@ async def test_a_waiting_lot_is_revoked_as_well(quota: Quota) -> None:
         Subject(team_id=TEAM, actor_user_id="ann"), quota.deadline
     )
     assert (credits.available, credits.waiting) == ((LOTS_MAX - 1) * CREDIT, 0)
+
+
+async def test_a_lot_that_does_not_say_when_it_was_bought_is_corrupt(quota: Quota) -> None:
+    # given a lot whose facts cannot be read
+    await quota.team(plan=None)
+    await quota.grant("lot", 5)
+    info = keys.team_keys(TEAM).credits.info
+    text = await quota.executor.call("HGET", info, "lot", deadline=quota.deadline)
+    assert isinstance(text, bytes)
+    await quota.executor.call("HSET", info, "lot", "{}", deadline=quota.deadline)
+    # then nothing of it is revoked: its place in the order is not known
+    before = await quota.dump()
+    with pytest.raises(Corrupt):
+        await quota.revoke("lot")
+    assert await quota.dump() == before
+    await quota.executor.call("HSET", info, "lot", text, deadline=quota.deadline)

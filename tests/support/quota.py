@@ -151,8 +151,7 @@ class Quota:
 
     async def revoke(self, lot_id: str) -> bool:
         """Takes back what is available of a Credit lot, as the control plane will (SEM-42)."""
-        purchase_ms = (await self.lots())[lot_id].purchase_ms
-        return await self.control.revoke_lot(TEAM, lot_id, purchase_ms, self.deadline)
+        return await self.control.revoke_lot(TEAM, lot_id, self.deadline)
 
     async def _grant(self, payer: Payer, lot_id: str, credits: int, days: int | None) -> None:
         now_ms = self.clock()

@@ -309,8 +309,7 @@ async def _grant(scene: Scene) -> object:
 
 
 async def _revoke(scene: Scene) -> object:
-    at_ms, quota = START_MS + DAY, scene.quota
-    return await quota.control.revoke_lot(TEAM, LOT, at_ms, quota.deadline)
+    return await scene.quota.control.revoke_lot(TEAM, LOT, scene.quota.deadline)
 
 
 async def _put_team(scene: Scene) -> object:
