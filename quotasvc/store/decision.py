@@ -12,9 +12,10 @@ from quotasvc.domain.unit import COST
 from quotasvc.store import keys, table
 from quotasvc.store.answer import Answer, decode
 from quotasvc.store.call import Bounds, Naming, Return, Settlement, Target
-from quotasvc.store.code import ModeCode, StraddleCode
+from quotasvc.store.code import Code, ModeCode, StraddleCode
 from quotasvc.store.declaration import Script
 from quotasvc.store.executor import Executor
+from quotasvc.store.faults import StoreFull
 from quotasvc.store.keys import PoolKeys, TeamKeys
 from quotasvc.store.limits import limit_keys, limit_numbers
 from quotasvc.store.resp import Word
@@ -49,9 +50,30 @@ class DecisionStore:
 
         With `ahead_ms` it is asked what would be so much later, and nothing is held.
         """
-        mode = ModeCode.CHECK_ONLY if order.request.check_only else ModeCode.NORMAL
+        given = (order, naming, team_version, witness_ms, deadline)
         if ahead_ms is not None:
-            mode = ModeCode.WHAT_IF
+            return await self._reserve(ModeCode.WHAT_IF, ahead_ms, *given)
+        if order.request.check_only:
+            return await self._reserve(ModeCode.CHECK_ONLY, 0, *given)
+        try:
+            return await self._reserve(ModeCode.NORMAL, 0, *given)
+        except StoreFull:
+            # It has no room for a hold; replays and denials need none (SEM-35).
+            answer = await self._reserve(ModeCode.CHECK_ONLY, 0, *given)
+            if answer.code is Code.GRANTED:
+                raise
+            return answer
+
+    async def _reserve(
+        self,
+        mode: ModeCode,
+        ahead_ms: int,
+        order: Order,
+        naming: Naming,
+        team_version: int,
+        witness_ms: int,
+        deadline: float,
+    ) -> Answer:
         plan = order.plan
         team = keys.team_keys(order.route.team.team_id)
         pool = team.pool(order.pool_number)
@@ -72,7 +94,7 @@ class DecisionStore:
             witness_ms,
             order.valid_from_ms,
             order.valid_until_ms,
-            ahead_ms or 0,
+            ahead_ms,
             team_version,
             mode.value,
             order.cost_nanos,
@@ -90,11 +112,11 @@ class DecisionStore:
             order.estimate.pack(order.route.resource.measures),
             *limit_numbers(order.gates, plan.windows if plan else ()),
         )
-        return decode(
-            await self._executor.run(table.RESERVE, script_keys, args, deadline),
-            team.team_id,
-            naming.digest,
+        is_look = mode is not ModeCode.NORMAL
+        reply = await self._executor.run(
+            table.RESERVE, script_keys, args, deadline, is_look=is_look
         )
+        return decode(reply, team.team_id, naming.digest)
 
     async def record_usage(
         self, order: Order, naming: Naming, team_version: int, witness_ms: int, deadline: float

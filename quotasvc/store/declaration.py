@@ -39,6 +39,7 @@ class Script:
     `name` is the path of the body below lua/, without its ending: "decision/reserve".
     `rest_keys` and `rest_args` name a list of all further ones: each stands for two values, what
     they are in and the place of the first, as in `f(KEY.windows)` for `function f(keys, first)`.
+    `can_look`: it can also be run as one that never writes, which a full store answers.
     `constants` are tables by the name Lua knows them by: `{"OUTCOME": Outcome}`.
     """
 
@@ -48,6 +49,7 @@ class Script:
     args: tuple[Arg, ...] = ()
     rest_args: Arg | None = None
     flags: tuple[str, ...] = ()
+    can_look: bool = False
     constants: Mapping[str, Constants] = field(default_factory=dict)
 
     @property

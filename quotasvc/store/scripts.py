@@ -19,7 +19,7 @@ from itertools import compress
 from quotasvc.store.declaration import Arg, Build, Constants, Script
 from quotasvc.store.faults import ScriptBroken
 from quotasvc.store.resp import Word, pack
-from quotasvc.store.stitcher import NAME, library, stitch
+from quotasvc.store.stitcher import LOOK, NAME, library, stitch
 
 __all__ = [
     "Arg",
@@ -98,7 +98,13 @@ class ScriptSet:
         return self._by_name[declaration.name]
 
     def pack(
-        self, script: StitchedScript, nonce: bytes, keys: Sequence[str], args: Sequence[Word]
+        self,
+        script: StitchedScript,
+        nonce: bytes,
+        keys: Sequence[str],
+        args: Sequence[Word],
+        *,
+        is_look: bool = False,
     ) -> bytes:
         """The FCALL of one call; arguments that the declaration forbids are a TypeError."""
         key_count = len(keys)
@@ -113,7 +119,8 @@ class ScriptSet:
             packed = struct.pack(f"<{len(numbers)}q", *numbers)
         except (struct.error, OverflowError) as error:
             raise TypeError(f"{script.name}: {error}") from None
-        return pack((b"FCALL", script.function, key_count, *keys, nonce, packed, *texts))
+        function = script.function + LOOK if is_look else script.function
+        return pack((b"FCALL", function, key_count, *keys, nonce, packed, *texts))
 
 
 def load_scripts(

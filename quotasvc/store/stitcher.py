@@ -73,6 +73,9 @@ end"""
 
 _REGISTER = 'redis.register_function{function_name = "{name}", callback = entry, flags = {flags}}'
 
+LOOK = "_look"
+"""What the name of a function that never writes ends with, beside one that may."""
+
 
 def library(root: Traversable, build: Build) -> LuaLibrary:
     """The Lua files below `root` as scripts of a build see them."""
@@ -97,13 +100,15 @@ def stitch(script: Script, build: Build, sources: LuaLibrary) -> str:
         *(_called(f'modules["{source.module}"]', source, spelled, "()") for source in modules),
         _called("local body", body, spelled, ""),
         _ENTRY,
-        _REGISTER.replace("{flags}", _flags(script)),
+        _registered("", script.flags),
+        *((_registered(LOOK, ("no-writes",)),) if script.can_look else ()),
     )
     return "\n".join(parts) + "\n"
 
 
-def _flags(script: Script) -> str:
-    return "{" + ", ".join(f'"{flag}"' for flag in script.flags) + "}"
+def _registered(ending: str, flags: tuple[str, ...]) -> str:
+    listed = ", ".join(f'"{flag}"' for flag in flags)
+    return _REGISTER.replace(NAME, NAME + ending).replace("{flags}", "{" + listed + "}")
 
 
 def _called(result: str, source: LuaSource, spelled: Mapping[str, str], call: str) -> str:

@@ -35,6 +35,8 @@ BATCH = 100
 TEXT_BYTES_MAX = 60
 """Of a value in a HASH that shall stay compact; the server's bound is 64."""
 
+# All but `reserve` may write where memory is full: what has begun ends, what was paid for arrives,
+# and who may use nothing any more is shut out. That takes little, and none of it can wait.
 CONSTANTS: Mapping[str, Constants] = {
     "OUTCOME": Code,
     "STATE": State,
@@ -99,6 +101,7 @@ RESERVE = Script(
         Arg("usage", str),
     ),
     rest_args=_LIMITS,
+    can_look=True,
     constants=CONSTANTS,
 )
 
@@ -314,6 +317,7 @@ GRANT_LOT = Script(
     ),
     args=(Arg("pool"), Arg("expire_ms"), Arg("is_paid"), Arg("team_id", str)),
     rest_args=Arg("lots", str),
+    flags=("allow-oom",),
     constants=CONSTANTS,
 )
 
@@ -332,6 +336,7 @@ PUT_TEAM = Script(
     name="control/put_team",
     keys=("team", "ledger"),
     args=(Arg("version"), Arg("team_id", str), Arg("document", str)),
+    flags=("allow-oom",),
     constants=CONSTANTS,
 )
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from quotasvc.domain.faults import Fault
+from quotasvc.domain.faults import Conflict, Fault
+from quotasvc.domain.outcome import DenialReason, Denied
 from quotasvc.domain.reservation import State
+from quotasvc.domain.team import KeyState
 from quotasvc.store.declaration import Build
 from quotasvc.store.embedded import EmbeddedStore
 from quotasvc.store.executor import Executor
@@ -20,6 +22,7 @@ from tests.support.catalogs import CREDIT, catalog
 from tests.support.clock import HOUR, MINUTE, Clock
 from tests.support.conservation import check
 from tests.support.embedded import soon, until
+from tests.support.lots import drawn
 from tests.support.quota import TEAM, Quota
 from tests.support.servers import running
 
@@ -71,9 +74,8 @@ async def test_what_has_begun_comes_to_an_end_in_a_full_store(
         await full.reconnect()
     # when something new is asked for, then it is refused as such, and nothing moves (SEM-6)
     before = await quota.dump()
-    for new in (quota.ask(10), quota.ask(10, check_only=True, request_id="")):
-        with pytest.raises(StoreFull):
-            await quota.decide(new)
+    with pytest.raises(StoreFull):
+        await quota.decide(quota.ask(10))
     assert await quota.dump() == before
     # and what has begun goes on
     assert (await quota.commit(more, 15)).actual_nanos == 15 * CREDIT
@@ -93,6 +95,50 @@ async def test_what_has_begun_comes_to_an_end_in_a_full_store(
     # and records leave when their time is over, which makes room
     clock.advance(26 * HOUR)
     assert await quota.reaper.purge(TEAM, clock(), quota.deadline) == 6
+
+
+async def test_what_takes_no_room_is_answered_by_a_full_store(full: Full) -> None:
+    # given a hold, and a store whose memory is full
+    quota = full.quota
+    await quota.team()
+    await quota.grant("lot", 100)
+    held = await quota.reserve(10, request_id="r")
+    await full.set_memory(1)
+    before = await quota.dump()
+    # then a replay is the first answer again, and other content the conflict (SEM-35)
+    again = await quota.reserve(10, request_id="r")
+    assert (again.replayed, again.reservation_id) == (True, held.reservation_id)
+    with pytest.raises(Conflict):
+        await quota.reserve(11, request_id="r")
+    # and whoever only looks is told what there is, why not, and when (SEM-12, SEM-8)
+    assert drawn(await quota.reserve(95, request_id="", check_only=True))[-1] == ("lot", 5)
+    for ask in (quota.ask(500), quota.ask(500, check_only=True, request_id="")):
+        answer = await quota.decide(ask)
+        assert isinstance(answer, Denied)
+        assert answer.denial.reason is DenialReason.WINDOW_EXHAUSTED
+    # and none of it moved anything (SEM-6)
+    assert await quota.dump() == before
+
+
+async def test_a_full_store_takes_what_was_paid_for_and_shuts_out_who_lost_access(
+    full: Full,
+) -> None:
+    # given a team, and a store whose memory is full
+    quota = full.quota
+    await quota.team(plan=None)
+    await quota.grant("old", 5)
+    await full.set_memory(1)
+    # when people buy Credits and fill the wallet, then it arrives (SEM-24)
+    await quota.grant("new", 7)
+    await quota.top_up_wallet(3)
+    assert await quota.available() == {"old": 5, "new": 7}
+    # and a lot is taken back (SEM-42), and a key (SEM-45)
+    assert await quota.revoke("old")
+    assert await quota.available() == {"old": 0, "new": 7}
+    await quota.team(plan=None, state=KeyState.DELETED)
+    answer = await quota.decide(quota.ask(1))
+    assert isinstance(answer, Denied)
+    assert answer.denial.reason is DenialReason.KEY_INVALID
 
 
 @pytest.mark.parametrize("is_reconnected", [False, True], ids=["as it was", "reconnected"])

@@ -119,6 +119,21 @@ async def test_flags_reach_the_server(store: Endpoint, tmp_path: Path) -> None:
         await run(store, load_scripts([script], root=root), script, ("k",))
 
 
+async def test_a_script_that_can_look_is_not_let_write_then(
+    store: Endpoint, tmp_path: Path
+) -> None:
+    # given a script that writes, and can also be run as one that only looks
+    script = Script(name="probe", keys=("k",), can_look=True)
+    sources = {"probe": 'redis.call("SET", KEY.k, 1)\nreturn {redis.call("GET", KEY.k)}'}
+    scripts = load_scripts([script], root=write_lua(tmp_path, sources))
+    async with connected(store, scripts) as executor:
+        # then the server lets it write only where it is meant to
+        with pytest.raises(Corrupt, match="read-only"):
+            await executor.run(script, ("k",), (), soon(), is_look=True)
+        assert await executor.call("EXISTS", "k", deadline=soon()) == 0
+        assert await executor.run(script, ("k",), (), soon()) == [b"1"]
+
+
 async def test_constants_flow_from_python(store: Endpoint, tmp_path: Path) -> None:
     # given an enum of numbers, one of texts, and a mapping
     constants: dict[str, Constants] = {
