@@ -11,7 +11,7 @@ UNPAID_LOTS_MAX = 900
 """From so many open lots on a grant that nobody has paid for is refused (SEM-24)."""
 
 LOT_NANOS_MAX = 9_000_000_000_000_000
-"""What one lot holds at most; a larger amount is granted as several (SEM-3)."""
+"""What one lot holds at most; a larger amount is granted as several (SEM-3), to a wallet not."""
 
 WALLET_LOT = "wallet"
 """A wallet is a pool of one lot without expiry, to which top-ups add."""

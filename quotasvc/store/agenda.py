@@ -68,7 +68,11 @@ class AgendaStore:
     async def settle_due(self, team_id: str, deadline: float) -> None:
         """Finds anew when the team is next due."""
         team = keys.team_keys(team_id)
-        names = (team.team, team.holds, team.purge, team.due, team.credits.order)
+        pool = team.credits
+        names = (
+            *(team.team, team.holds, team.purge, team.due),
+            *(pool.order, pool.available, pool.held, pool.ends, pool.waiting),
+        )
         await self._executor.run(table.DUE, names, (team_id,), deadline)
 
     async def enter(self, team_id: str, payer: Payer, deadline: float) -> Answer:

@@ -29,9 +29,6 @@ LOT_ID_CHARS_MAX = 46
 """A lot's place in the order is a value of records, which stay compact up to 64 bytes: 14 for the
 purchase, and 4 for the number of a part."""
 
-GRANT_NANOS_MAX = LOTS_MAX * LOT_NANOS_MAX
-"""What one script can write at once; a pool has no bound, for there may be further grants."""
-
 PART_ID = re.compile(r".*\.[0-9]+", re.DOTALL)
 """Names the second or a later part of a grant; no lot is granted under such a name."""
 
@@ -73,16 +70,11 @@ class ControlStore:
 
         More than one lot can count comes as several, `<id>`, `<id>.2` … . One that was paid for and
         finds the pool full waits for a place; one that was not is refused early (SEM-24).
+        A wallet's one lot is never several, and no grant more lots than a script is bound to.
         """
         names = keys.team_keys(team_id)
         pool = names.pool(payer)
-        if payer is Payer.WALLET and lot_id != WALLET_LOT:
-            raise ValueError("a wallet has one lot")
-        if len(lot_id) > LOT_ID_CHARS_MAX or PART_ID.fullmatch(lot_id):
-            text = f"a lot id has at most {LOT_ID_CHARS_MAX} characters, and no number behind a dot"
-            raise ValueError(text)
-        if info.granted > GRANT_NANOS_MAX:
-            raise InvalidArgument("granted", f"a grant has at most {GRANT_NANOS_MAX} nanos")
+        _check_grant(payer, lot_id, info.granted)
         lots = [
             word
             for name, part in _parts(lot_id, info)
@@ -148,6 +140,18 @@ class ControlStore:
                 raise NotFound(f"there is no lot {lot_id} of team {team_id}")
             case _:
                 raise Corrupt(f"control/revoke_lot answered {answer.code.name}")
+
+
+def _check_grant(payer: Payer, lot_id: str, nanos: int) -> None:
+    """Raises what its caller should have seen to."""
+    if payer is Payer.WALLET and lot_id != WALLET_LOT:
+        raise ValueError("a wallet has one lot")
+    most = LOT_NANOS_MAX * (1 if payer is Payer.WALLET else LOTS_MAX)
+    if nanos > most:
+        raise InvalidArgument("granted", f"a grant here has at most {most} nanos")
+    if len(lot_id) > LOT_ID_CHARS_MAX or PART_ID.fullmatch(lot_id):
+        text = f"a lot id has at most {LOT_ID_CHARS_MAX} characters, and no number behind a dot"
+        raise ValueError(text)
 
 
 def _parts(lot_id: str, info: LotInfo) -> Iterator[tuple[str, LotInfo]]:

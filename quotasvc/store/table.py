@@ -257,7 +257,7 @@ PURGE = Script(
 
 DUE = Script(
     name="decision/due",
-    keys=("team", *_LISTS, "pool_order"),
+    keys=("team", *_LISTS, "pool_order", "pool_available", "pool_held", *_DRAWS),
     args=(Arg("team_id", str),),
     flags=("allow-oom",),
     constants=CONSTANTS,

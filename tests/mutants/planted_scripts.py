@@ -221,8 +221,8 @@ PLANTED_SCRIPTS = (
     ),
     Planted(
         path=f"{_CONTROL}/grant_lot.lua",
-        old="open >= BOUND.unpaid_lots",
-        new="open > BOUND.unpaid_lots",
+        old="open + #lots > BOUND.unpaid_lots",
+        new="open + #lots > BOUND.unpaid_lots + 1",
         breaks="one unpaid lot more than may be is taken",
         caught_by="tests/store/test_lots_many.py",
     ),

@@ -59,9 +59,9 @@ async def test_a_call_runs_its_script_and_is_not_refused(
     # given a sound store, and a list of what is run on it
     run, names = scene.quota.executor.run, []
 
-    async def listed(script: Script, *rest: Any) -> list[Reply]:
+    async def listed(script: Script, *rest: Any, **options: Any) -> list[Reply]:
         names.append(script.name)
-        return await run(script, *rest)
+        return await run(script, *rest, **options)
 
     monkeypatch.setattr(scene.quota.executor, "run", listed)
     # then the other tests spoil what does work

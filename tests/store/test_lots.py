@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from quotasvc.domain.faults import Conflict, NotFound
-from quotasvc.domain.lot import WALLET_LOT
+from quotasvc.domain.faults import Conflict, InvalidArgument, NotFound
+from quotasvc.domain.lot import LOT_NANOS_MAX, LOTS_MAX, WALLET_LOT
 from quotasvc.domain.outcome import Allowed, DenialReason
 from quotasvc.domain.reservation import Payer
 from quotasvc.planes.usage import Subject
@@ -161,6 +163,32 @@ async def test_a_wallet_has_one_lot(quota: Quota) -> None:
     with pytest.raises(ValueError, match="one lot"):
         await quota.control.grant_lot(TEAM, Payer.WALLET, "other", info, quota.deadline)
     assert await quota.control.grant_lot(TEAM, Payer.WALLET, WALLET_LOT, info, quota.deadline)
+
+
+@pytest.mark.parametrize(
+    ("payer", "lot_id", "lots"), [(Payer.WALLET, WALLET_LOT, 1), (Payer.CREDITS, "lot", LOTS_MAX)]
+)
+async def test_no_grant_comes_as_more_lots_than_there_can_be(
+    quota: Quota, payer: Payer, lot_id: str, lots: int
+) -> None:
+    # given a team, and the most that its wallet, or a purchase of Credits, can be (SEM-3)
+    await quota.team()
+    most = lots * LOT_NANOS_MAX
+    info = LotInfo(origin="x", granted=most + 1, purchase_ms=0, grant_ms=0, expire_ms=None)
+    before = await quota.dump()
+    # when it is one nano more, then it is refused and nothing has moved
+    with pytest.raises(InvalidArgument, match=f"at most {most} nanos"):
+        await quota.control.grant_lot(TEAM, payer, lot_id, info, quota.deadline)
+    assert await quota.dump() == before
+    # and that much is taken, and is one lot of a wallet, in one entry
+    info = replace(info, granted=most)
+    assert await quota.control.grant_lot(TEAM, payer, lot_id, info, quota.deadline)
+    team = (await Books.read(quota.executor)).team(TEAM)
+    assert len(team.info(team.keys.pool(payer))) == lots
+    # Credits of so many lots are revoked at once as well (SEM-42)
+    if payer is Payer.CREDITS:
+        assert await quota.revoke(lot_id)
+        assert set((await quota.available()).values()) == {0}
 
 
 async def test_a_grant_is_a_ledger_entry(quota: Quota) -> None:

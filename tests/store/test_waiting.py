@@ -17,8 +17,10 @@ from quotasvc.planes.usage import Subject
 from quotasvc.store import keys
 from quotasvc.store.endpoint import Endpoint
 from quotasvc.store.executor import Executor
+from quotasvc.store.keys import PARTITIONS
 from quotasvc.store.scripts import ScriptSet
 from quotasvc.store.usage import LotInfo
+from quotasvc.sweeper import Sweeper
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, HOUR, MINUTE, START_MS, Clock
@@ -233,6 +235,31 @@ async def test_one_that_ends_while_it_waits_takes_nobodys_place(quota: Quota, cl
     assert await waiting(quota) == set()
 
 
+async def test_the_sweeper_comes_for_those_that_wait(quota: Quota, clock: Clock) -> None:
+    # given three that wait, of which the oldest ends in an hour, in a team that was looked at since
+    await fill(quota)
+    for name, ends_ms in (("short", START_MS + HOUR), ("long", None), ("last", None)):
+        await buy(quota, name, 5, ends_ms)
+        clock.advance(1)
+    sweeper = Sweeper(quota.agenda, quota.reaper, clock_ms=clock, round_s=0.01)
+    await quota.reap()
+    # when that time has come, then its end is booked though nobody has asked for anything (SEM-22)
+    clock.now_ms = START_MS + HOUR
+    assert await sweeper.sweep(range(PARTITIONS))
+    assert await waiting(quota) == {"long", "last"}
+    entry = (await Books.read(quota.executor)).team(TEAM).entries[-1]
+    assert [(state, nanos) for _, state, nanos in entry.lots()] == [("expired", 5 * CREDIT)]
+    # and when a place has become free since the team was looked at last, then one enters
+    await quota.revoke("lot0")
+    await quota.reap()
+    assert await sweeper.sweep(range(PARTITIONS))
+    assert await waiting(quota) == {"last"}
+    # and with no place, and no end to come, the team is not due before its lots end
+    clock.now_ms = START_MS + DAY - 1
+    found = await quota.agenda.due_teams(keys.partition(TEAM), clock(), quota.deadline)
+    assert found == ()
+
+
 async def test_one_that_is_revoked_while_it_waits_never_enters(quota: Quota) -> None:
     # given one that waits, and is taken back
     await fill(quota)
@@ -261,6 +288,20 @@ async def test_what_nobody_paid_for_is_refused_while_there_are_places(quota: Quo
     # and it is taken once one of them is spent
     await quota.commit(await quota.reserve(2))
     await grant(quota, "gift", purchase_ms=START_MS, expire_ms=None, is_paid=False)
+
+
+async def test_the_parts_of_one_gift_count_each(quota: Quota) -> None:
+    # given place for one lot more that nobody has paid for (SEM-24)
+    await quota.team(plan=None)
+    await grant(quota, "gift0", purchase_ms=START_MS, expire_ms=None, is_paid=False)
+    before = await quota.dump()
+    # when a gift that takes two lots is given, then it is refused
+    with pytest.raises(FailedPrecondition) as refused:
+        await quota.control.grant_lot(
+            *(TEAM, Payer.CREDITS, "gift", large(LOT_NANOS_MAX + 1), quota.deadline), is_paid=False
+        )
+    assert refused.value.reason == "TOO_MANY_LOTS"
+    assert await quota.dump() == before
 
 
 async def test_a_purchase_that_waits_can_be_repeated(quota: Quota) -> None:

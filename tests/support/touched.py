@@ -58,7 +58,7 @@ TOUCHED: Mapping[str, tuple[str, ...]] = {
     "find": (NAMES.team, HELD),
     "find_charged": (NAMES.team, CHARGED),
     "purge": (NAMES.purge, CHARGED),
-    "due": (NAMES.team, *LISTS, POOL.order),
+    "due": (NAMES.team, *LISTS, POOL.order, POOL.waiting),
     "enter": (
         *(NAMES.team, NAMES.ledger, *DRAWN),
         *(POOL.ends, POOL.expired, POOL.parked, POOL.sums),

@@ -22,7 +22,7 @@ if is_known and not is_same then return reply.plain(OUTCOME.CONFLICT, now, team)
 if is_known then return reply.plain(OUTCOME.REPLAYED, now, team) end
 if waiting_store.is_due(now) then return reply.plain(OUTCOME.ENTER, now, team) end
 local open = waiting_store.open(now)
-if ARG.is_paid == 0 and open >= BOUND.unpaid_lots then
+if ARG.is_paid == 0 and open + #lots > BOUND.unpaid_lots then
   return reply.plain(OUTCOME.TOO_MANY, now, team)
 end
 sum_store.probe(KEY.pool_sums)
