@@ -15,11 +15,12 @@ from quotasvc.domain.faults import Fault
 from quotasvc.domain.secret import Secrets
 from quotasvc.known_stores import KnownStores
 from quotasvc.secrets_file import fingerprint
-from quotasvc.store import checks
+from quotasvc.store import checks, table
 from quotasvc.store.catalog import CatalogStore
 from quotasvc.store.checks import Finding, Overrides, check_store
 from quotasvc.store.endpoint import Endpoint
 from quotasvc.store.executor import Executor
+from quotasvc.store.old_scripts import old_scripts
 from quotasvc.store.scripts import load_scripts
 from quotasvc.store.seal import is_sealed_by, read_store_id
 
@@ -56,6 +57,7 @@ async def _examine(endpoint: Endpoint, around: Surroundings) -> list[Finding]:
     try:
         await executor.start(_deadline())
         findings = await _check(executor, around)
+        findings.append(await _old_scripts(executor))
         store_id = await read_store_id(executor, _deadline())
         if store_id is not None:
             findings.append(await _seal(executor, around))
@@ -63,6 +65,12 @@ async def _examine(endpoint: Endpoint, around: Surroundings) -> list[Finding]:
         return findings
     finally:
         await executor.close()
+
+
+async def _old_scripts(executor: Executor) -> Finding:
+    current = {s.function for s in load_scripts((*table.SCRIPTS, *checks.SCRIPTS))}
+    finding = await old_scripts(executor, current, _deadline())
+    return replace(finding, name=f"store {finding.name}")
 
 
 async def _check(executor: Executor, around: Surroundings) -> list[Finding]:
