@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from quotasvc.domain.reservation import Reservation, ReservationId, State, request_digest
@@ -15,6 +16,9 @@ from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.decision import MARK_PREFIX, DecisionStore
 from quotasvc.store.record import Record
 from quotasvc.store.team import TeamDirectory
+
+FINDS_AT_ONCE = 50
+"""Records of one page that are looked up together: decisions share the connection."""
 
 
 class Reservations:
@@ -78,15 +82,22 @@ class Reservations:
             deadline,
             is_held=listing.state is State.HELD,
         )
-        shown = []
-        for _, name in places:
-            if name.startswith(MARK_PREFIX):
-                continue
-            rid = verify(name, self._secrets)
-            record = await find_record(self._store, name, rid, deadline)
-            if record is not None and record.state is listing.state:
-                shown.append(await self._shown(record, rid, deadline))
-        return tuple(shown), places[-1] if len(places) == listing.size else None
+        names = [name for _, name in places if not name.startswith(MARK_PREFIX)]
+        shown: list[Reservation | None] = []
+        for i in range(0, len(names), FINDS_AT_ONCE):
+            some = names[i : i + FINDS_AT_ONCE]
+            finds = (self._listed(name, listing.state, deadline) for name in some)
+            shown += await asyncio.gather(*finds)
+        last = places[-1] if len(places) == listing.size else None
+        return tuple(found for found in shown if found is not None), last
+
+    async def _listed(self, name: str, state: State, deadline: float) -> Reservation | None:
+        """The reservation, if it is in that state."""
+        rid = verify(name, self._secrets)
+        record = await find_record(self._store, name, rid, deadline)
+        if record is None or record.state is not state:
+            return None
+        return await self._shown(record, rid, deadline)
 
     async def _shown(self, record: Record, rid: ReservationId, deadline: float) -> Reservation:
         catalog = await self._catalogs.get(rid.catalog_version, deadline)

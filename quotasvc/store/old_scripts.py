@@ -16,7 +16,7 @@ from quotasvc.store.findings import Finding
 from quotasvc.store.resp import Reply
 
 OLD_MAX = 100
-"""Some three releases' scripts, of 30 KB each: more is worth a word."""
+"""Five releases' scripts, over 2 MB of text: more is worth a word."""
 
 OURS = re.compile(r"(start|decision|control|usage)_[a-z_]+_[0-9a-f]{16}")
 

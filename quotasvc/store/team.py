@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from quotasvc.domain.faults import Corrupt
@@ -31,26 +32,31 @@ class TeamDirectory:
     def __init__(self, executor: Executor, *, teams_max: int = 20_000) -> None:
         self._executor = executor
         self._teams_max = teams_max
-        self._cache: OrderedDict[str, VersionedTeam] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[bytes, VersionedTeam]] = OrderedDict()
 
     async def get(self, team_id: str, deadline: float) -> VersionedTeam | None:
         """The team as last seen; loaded if it was not. None: there is no such team."""
         found = self._cache.get(team_id)
-        return found if found is not None else await self.load(team_id, deadline)
+        return found[1] if found is not None else await self.load(team_id, deadline)
 
     async def load(self, team_id: str, deadline: float) -> VersionedTeam | None:
-        """The team as it is now."""
+        """The team as it is now. What has not changed is not parsed again: a key that is unknown
+        brings its caller here each time, and a large team takes long to parse."""
         key = keys.team_keys(team_id).team
         reply = await self._executor.call("HMGET", key, "version", "document", deadline=deadline)
         match reply:
             case [bytes(version), bytes(document)] if version.isdigit():
+                digest = blake2b(document, digest_size=16).digest()
+                known = self._cache.get(team_id)
+                if known is not None and known[0] == digest and known[1].version == int(version):
+                    return known[1]
                 found = VersionedTeam(int(version), team_from_json(document.decode()))
             case [None, None]:
                 self._cache.pop(team_id, None)
                 return None
             case _:
                 raise Corrupt(f"version or document of team {team_id} is in no known shape")
-        self._cache[team_id] = found
+        self._cache[team_id] = digest, found
         if len(self._cache) > self._teams_max:
             self._cache.popitem(last=False)
         return found

@@ -8,6 +8,7 @@ from quotasvc.domain.faults import NotFound
 from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import SETTLED_RECORD_MS, State
 from quotasvc.planes.ask import Listing
+from quotasvc.store.answer import Answer
 from tests.support.clock import MINUTE, Clock
 from tests.support.quota import TEAM, Quota
 
@@ -72,3 +73,28 @@ async def test_what_leaves_while_it_is_listed_is_left_out(
     for gone in (first, second):
         with pytest.raises(NotFound):
             await quota.decisions.get_reservation(gone.reservation_id, quota.deadline)
+
+
+async def test_a_page_is_looked_up_a_few_at_a_time_and_keeps_its_order(
+    quota: Quota, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given five holds that end one after the other, and a service that looks up two at once
+    await quota.team()
+    made = []
+    for _ in range(5):
+        made.append((await quota.reserve(1)).reservation_id)
+        clock.advance(1)
+    monkeypatch.setattr("quotasvc.planes.reservations.FINDS_AT_ONCE", 2)
+    under_way: list[int] = [0]
+    find = quota.store.find
+
+    async def counted(team_id: str, name: str, deadline: float) -> Answer:
+        under_way.append(under_way[-1] + 1)
+        answer = await find(team_id, name, deadline)
+        under_way.append(under_way[-1] - 1)
+        return answer
+
+    monkeypatch.setattr(quota.store, "find", counted)
+    # when they are listed, then in their order, and never more than two at once
+    assert await listed(quota, State.HELD) == made
+    assert max(under_way) == 2

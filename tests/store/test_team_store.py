@@ -195,6 +195,29 @@ async def test_a_team_that_went_away_is_forgotten(quota: Quota) -> None:
     assert await quota.teams.get(TEAM, quota.deadline) is None
 
 
+async def test_a_team_is_parsed_again_only_when_it_has_changed(quota: Quota) -> None:
+    # given a team that is remembered
+    await quota.team()
+    known = await quota.teams.load(TEAM, quota.deadline)
+    # when it is looked up anew, as for each unknown key, then it is the one that was parsed before
+    assert await quota.teams.load(TEAM, quota.deadline) is known
+    # and once it has changed, by version or by content, it is as it is now
+    await quota.put(EVERYTHING)
+    changed = await quota.teams.load(TEAM, quota.deadline)
+    assert changed is not None
+    assert (changed.version, changed.team) == (2, EVERYTHING)
+    name = keys.team_keys(TEAM).team
+    other = team_to_json(replace(EVERYTHING, name="Other"))
+    await quota.executor.call("HSET", name, "document", other, deadline=quota.deadline)
+    found = await quota.teams.load(TEAM, quota.deadline)
+    assert found is not None
+    assert (found.version, found.team.name) == (2, "Other")
+    await quota.executor.call("HSET", name, "version", "3", deadline=quota.deadline)
+    found = await quota.teams.load(TEAM, quota.deadline)
+    assert found is not None
+    assert found.version == 3
+
+
 async def test_the_directory_remembers_no_more_teams_than_it_may(
     quota: Quota, executor: Executor
 ) -> None:
