@@ -144,23 +144,25 @@ def consume(legs: list[Leg]) -> None:
             leg.lot.move("held", "consumed", leg.nanos)
 
 
-def promote(state: TeamState, at_ms: int) -> None:
+def promote(state: TeamState, at_ms: int, *, is_sweep: bool = False) -> None:
     """L1, SEM-53: waiting lots enter while there is a place, oldest grant first; those whose time
-    is over are booked on the way.
+    is over are booked on the way, by the sweeper even where the pool is full (SEM-22).
     """
     places = state.lots_max - sum(lot.is_open(at_ms) for lot in state.lots.values())
     waiting = [lot for lot in state.lots.values() if lot.waiting]
-    if places <= 0 or not waiting:
+    if not waiting or (places <= 0 and not is_sweep):
         return
+    is_moved = False
     for lot in sorted(waiting, key=lambda x: (x.granted_ms, x.purchased_ms, x.lot_id)):
         if not lot.is_over(at_ms):
-            if places == 0:
+            if places <= 0:
                 break
             places -= 1
         else:
             lot.move("available", "expired", lot.available)
-        lot.waiting = False
-    state.wrote(at_ms, entry=True)
+        lot.waiting, is_moved = False, True
+    if is_moved:
+        state.wrote(at_ms, entry=True)
 
 
 def rows_of_commit(

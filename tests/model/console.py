@@ -57,13 +57,13 @@ class Console(Settlement):
         return {"reservation": reservation_wire(r, state.now(now_ms))}
 
     @answers
-    def list_open(self, now_ms: int, team_id: str) -> Answer:
-        """Live holds in the order of admission."""
-        state = self._team(team_id)
-        at_ms = state.now(now_ms)
-        held = [r for r in state.records.values() if r.state_at(at_ms) == "HELD"]
-        held.sort(key=lambda r: r.handle[2])
-        return wire(reservations=[reservation_wire(r, at_ms) for r in held])
+    def list_reservations(self, now_ms: int, team_id: str, state: str = "HELD") -> Answer:
+        """Those in one state, reaped first; their order is not promised."""
+        team = self._team(team_id)
+        at_ms = team.now(now_ms)
+        reap_due(team, at_ms)
+        found = [r for r in team.records.values() if r.state == state]
+        return wire(reservations=[reservation_wire(r, at_ms) for r in found])
 
     @answers
     def remains(self, now_ms: int, *, key_id: str) -> Answer:
@@ -204,7 +204,8 @@ class Console(Settlement):
             raise Fault("NOT_FOUND/NOT_FOUND")
         if not lot.is_over(at_ms):
             lot.move("available", "revoked", lot.available)
-        lot.is_revoked, lot.waiting = True, False
+            lot.waiting = False
+        lot.is_revoked = True
         state.wrote(at_ms, entry=True)
         return wire(seq=state.seq)
 
@@ -219,7 +220,7 @@ class Console(Settlement):
                 lot.move("available", "expired", lot.available)
                 if number % EXPIRIES_MAX == 0:
                     state.wrote(at_ms, entry=True)
-            promote(state, at_ms)
+            promote(state, at_ms, is_sweep=True)
             for request_id, r in list(state.records.items()):
                 purge_ms = r.purge_ms()
                 if purge_ms is not None and purge_ms <= at_ms:
@@ -279,7 +280,7 @@ def balance_wire(lots: Iterable[Lot], at_ms: int, currency: str) -> Answer:
 
 
 def lot_wire(lot: Lot, at_ms: int) -> Answer:
-    """Lot; an expiry counts before it is booked (SEM-22)."""
+    """Lot; an expiry counts before it is booked, and ends the waiting (SEM-22)."""
     lost = lot.available if lot.is_over(at_ms) else 0
     return wire(
         lot_id=lot.lot_id,
@@ -293,7 +294,7 @@ def lot_wire(lot: Lot, at_ms: int) -> Answer:
         purchase_time=lot.purchased_ms,
         grant_time=lot.granted_ms,
         expire_time=lot.expires_ms,
-        waiting=lot.waiting,
+        waiting=lot.waiting and not lot.is_over(at_ms),
     )
 
 

@@ -299,7 +299,7 @@ def rows_for(resource: Resource, usage: Amounts, attributes: Mapping[str, str], 
 def unpriced(resource: Resource, rows: Rows, usage: Amounts) -> str | None:
     """SEM-2a: the first unit that no row prices; `requests` alone needs none."""
     priced = {unit for row in rows if row.multiplier is None for unit in row.nanos}
-    for unit in in_order(usage):
+    for unit in sorted(in_order(usage), key=lambda unit: usage[unit] == 0):
         if unit not in priced and unit != "requests":
             return unit
     if priced:

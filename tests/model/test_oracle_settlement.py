@@ -332,13 +332,29 @@ def test_a_paid_lot_beyond_a_thousand_waits_its_turn() -> None:
     world.check()
 
 
+def test_a_waiting_lot_whose_time_is_over_waits_no_longer() -> None:
+    # given a full pool, and a paid lot that waits until its time is over (SEM-22)
+    world = World(seat=False)
+    for number in range(1_000):
+        world.lot(f"lot{number}", 1, days=9)
+    world.lot("more", 5, days=1)
+    world.now_ms += DAY
+    [more] = [x for x in world.oracle.lots(world.now_ms, "acme")["lots"] if x["lot_id"] == "more"]
+    assert (more["expired_nanos"], "waiting" in more) == (5 * CREDIT, False)
+    # when the sweeper comes, then it books that, though there is no place
+    entry = world.oracle.teams["acme"].entry
+    world.oracle.sweep(world.now_ms)
+    assert world.oracle.teams["acme"].entry == entry + 1
+    world.check()
+
+
 # Any state.
 
 
 def assert_exact(world: World, denied: Answer, tokens: int) -> None:
     """If all holds were committed in full and nothing else happened, the named time is exact."""
     oracle, at_ms = deepcopy(world.oracle), world.now_ms + denied["denial"]["retry_after"]
-    for r in oracle.list_open(world.now_ms, "acme").get("reservations", []):
+    for r in oracle.list_reservations(world.now_ms, "acme").get("reservations", []):
         oracle.commit(world.now_ms, r["reservation_id"], as_reserved=True)
     words: dict[str, Any] = {"key_id": "acme_k1", "resource": "text", "mode": "CHECK_ONLY"}
     for now_ms, decision in ((at_ms - 1, "DENY"), (at_ms, "ALLOW")):
