@@ -142,12 +142,12 @@ class Settlement:
         if r.state == "COMMITTED" and r.settle == settle:
             return {**r.settle_answer, "replayed": True}
         require_measured(r.resource, usage or {})
-        refuse_settled(r, at_ms)
         used = r.usage if usage is None else usage
         rows, is_unmatched = rows_of_commit(r, used, attributes or {})
         rows, cost = (r.rows, r.cost) if usage is None else (rows, price(rows, used))
         actual = {"requests": 1, **used}
         units = r.allowance.amount(r.resource.resource_id, actual, cost) if r.allowance else 0
+        refuse_settled(r, at_ms)  # a usage that has no price is wrong whatever the state
         reap_due(state, at_ms)
         r.late = r.state == "EXPIRED"
         for counter, stamp, estimate in r.tokens:  # R4
