@@ -14,145 +14,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quotasvc.domain.catalog import PeakMode
-from quotasvc.domain.team import Key, KeyKind, KeyState, Member, Role, Seat, Team
 from tests.model.book import Handle
+from tests.model.draws import (
+    KEYS,
+    STATES,
+    asks,
+    attributes,
+    documents,
+    holds,
+    steps_back,
+    usages,
+    waits,
+)
 from tests.model.player import Player
-from tests.model.service import Service
+from tests.model.service import LOST_REPLY, LOST_REQUEST, Service
 from tests.model.tally import Tally
 from tests.model.world import CATALOGS, START_MS
 from tests.support.catalogs import CREDIT
-from tests.support.clock import DAY, HOUR, MINUTE, SECOND
-from tests.support.people import key
+from tests.support.clock import DAY, SECOND
 from tests.support.quota import TEAM
-
-PLANS = ("split", "strict", "absorb", "charge", "deny", "max", "old")
-KEYS = (1, 1, 1, 2, 2, 3, 4)  # ann owner, bob reader, cleo admin; 4 is bob's pay-as-you-go key
-UNITS = {
-    "text/a": ("output_tokens", "input_tokens", "cache_read_tokens"),
-    "text/tiered": ("input_tokens", "output_tokens"),
-    "image/a": ("images",),
-    "song/a": ("songs",),
-    "video/a": ("clips",),
-    "video/b": ("clips",),
-    "music/free": ("songs",),
-    "vlm/a": ("requests",),
-    "voice/clone": ("characters",),
-}
-MOST = {"text/a": 90, "text/tiered": 60, "image/a": 8, "song/a": 4, "video/a": 3, "video/b": 4}
-RESOURCES = (*["text/a"] * 5, *["text/tiered"] * 3, *["image/a"] * 2, "song/a", "video/a")
-OTHERS = ("video/b", "music/free", "vlm/a", "vlm/a", "voice/clone", "no/such")
-
-resources = st.sampled_from((*RESOURCES, *OTHERS))
-attributes = st.sampled_from(
-    (
-        {},
-        {},
-        {},
-        {"size": "small"},
-        {"size": "large"},
-        {"service_tier": "priority"},
-        {"size": "huge"},
-    )
-)
-holds = st.sampled_from((None, None, SECOND, 20 * SECOND, MINUTE, 5 * MINUTE, HOUR))
-waits = st.sampled_from(
-    (
-        *(1, 499, 500, SECOND, 10 * SECOND, 30 * SECOND, MINUTE, MINUTE + 1, 5 * MINUTE),
-        *(10 * MINUTE, 20 * MINUTE, HOUR, 3 * HOUR, 5 * HOUR, DAY),
-    )
-)
-steps_back = st.sampled_from((-1, -SECOND, -20 * SECOND, -30 * SECOND, -31 * SECOND, -HOUR, -DAY))
-
-
-@st.composite
-def usages(draw: st.DrawFn, resource: str) -> dict[str, int]:
-    """Some of the units of a resource, some of them 0; seldom one that it does not measure."""
-    if draw(st.integers(0, 40)) == 0:
-        return {"clips" if resource != "video/a" else "songs": 1}
-    most = MOST.get(resource, 5)
-    units = UNITS.get(resource, ("requests",))
-    wanted = draw(st.lists(st.sampled_from(units), max_size=len(units), unique=True))
-    return {unit: draw(st.integers(0, most)) for unit in sorted(wanted)}
-
-
-@st.composite
-def asks(draw: st.DrawFn) -> dict[str, Any]:
-    """A request, without its id."""
-    resource = draw(resources)
-    return {
-        "key_id": f"{TEAM}_k{draw(st.sampled_from(KEYS))}",
-        "resource": resource,
-        "usage": draw(usages(resource)),
-        "attributes": draw(attributes) if resource.startswith(("video/b", "text/t")) else {},
-        "hold_ms": draw(holds),
-        "mode": "NORMAL",
-    }
-
-
-@st.composite
-def seats(draw: st.DrawFn, now_ms: int, cycle_ms: int) -> tuple[Seat, ...]:
-    """Three seats and who holds them; some end soon, some were bought long ago."""
-    users: list[str | None] = ["ann", "bob", "cleo", None]
-    made = []
-    for number in range(3):
-        user = draw(st.sampled_from(users))
-        if user is not None:
-            users.remove(user)
-        ends = draw(st.sampled_from((None, None, HOUR, 3 * DAY)))
-        made.append(
-            Seat(
-                seat_id=f"s{number}",
-                plan_id=draw(st.sampled_from(PLANS)),
-                purchased_ms=draw(st.sampled_from((0, START_MS))),
-                user_id=user,
-                cycle_start_ms=cycle_ms,
-                paid_until_ms=None if ends is None else now_ms + ends,
-                renews=draw(st.booleans()),
-            )
-        )
-    return tuple(made)
-
-
-@st.composite
-def documents(draw: st.DrawFn, now_ms: int, cycle_ms: int) -> Team:
-    """The team of four keys, as anything the control plane could make of it."""
-    access = st.sampled_from((True, True, True, False))
-    is_removed = draw(st.integers(0, 9)) == 0
-    states = st.sampled_from((KeyState.ACTIVE,) * 12 + (KeyState.DISABLED, KeyState.DELETED))
-    members = (
-        Member(user_id="ann", role=Role.OWNER, credits_access=draw(access)),
-        Member(user_id="bob", role=Role.READER, credits_access=draw(access)),
-        Member(
-            user_id="cleo",
-            role=Role.ADMIN,
-            credits_access=draw(access),
-            removed_ms=now_ms if is_removed else None,
-        ),
-    )
-    people = (("ann", False), ("bob", False), ("cleo", False), ("bob", True))
-    return Team(
-        team_id=TEAM,
-        name="Acme",
-        is_default=False,
-        members=members,
-        seats=draw(seats(now_ms, cycle_ms)),
-        keys=tuple(
-            _key(number, user, draw(states), now_ms, is_payg=is_payg)
-            for number, (user, is_payg) in enumerate(people, start=1)
-        ),
-    )
-
-
-def _key(number: int, user: str, state: KeyState, now_ms: int, *, is_payg: bool) -> Key:
-    made = key(number, user, payg=is_payg, state=state)
-    return Key(
-        key_id=made.key_id,
-        kind=KeyKind.PAYG if is_payg else KeyKind.SUBSCRIPTION,
-        user_id=user,
-        secret_hash=made.secret_hash,
-        state=state,
-        ended_ms=None if state is KeyState.ACTIVE else now_ms,
-    )
 
 
 class Machine(RuleBasedStateMachine):
@@ -199,8 +79,8 @@ class Machine(RuleBasedStateMachine):
 
     # Calls.
 
-    @rule(asked=asks(), replica=st.integers(0, 1))
-    def ask(self, asked: dict[str, Any], replica: int) -> None:
+    @rule(asked=asks(), replica=st.sampled_from((None, 1)))
+    def ask(self, asked: dict[str, Any], replica: int | None) -> None:
         """A new request."""
         self.play(self.player.ask({**asked, "request_id": self.new_id()}, replica))
 
@@ -271,12 +151,12 @@ class Machine(RuleBasedStateMachine):
             scope = {"amount_nanos": data.draw(st.integers(1, 40)) * CREDIT // 2}
         self.play(self.player.refund(handle, refund_id, scope))
 
-    @precondition(lambda self: self.player.reservations)
+    @precondition(lambda self: self.player.committed)
     @rule(index=st.integers(0, 7))
     def refund_often(self, index: int) -> None:
         """A nano at a time, until no more refunds are taken."""
-        handle = self.recent(index)
-        assert handle is not None
+        known = self.player.committed
+        handle = known[-1 - index % len(known)]
         for number in range(17):
             self.play(self.player.refund(handle, f"many{number}", {"amount_nanos": 1}))
 
@@ -293,6 +173,16 @@ class Machine(RuleBasedStateMachine):
         """What people see."""
         self.play(self.player.read(self.recent(index), f"{TEAM}_k{number}"))
 
+    @rule(what=st.sampled_from((LOST_REQUEST, LOST_REPLY)), after=st.sampled_from((0, 0, 0, 1, 2)))
+    def lose(self, what: str, after: int) -> None:
+        """The store's side of the next call is lost, and the gateway asks again."""
+        self.player.lose(what, after)
+
+    @rule(state=st.sampled_from(STATES))
+    def list(self, state: str) -> None:
+        """What operators see."""
+        self.play(self.player.list(state))
+
     # The world.
 
     @rule(ms=waits)
@@ -304,6 +194,14 @@ class Machine(RuleBasedStateMachine):
     def step_back(self, ms: int) -> None:
         """A clock is set back."""
         self.player.wait(ms)
+
+    @rule(
+        replica=st.integers(0, 1),
+        skew_ms=st.sampled_from((0, -29 * SECOND, -SECOND, SECOND, 29 * SECOND)),
+    )
+    def go_to(self, replica: int, skew_ms: int) -> None:
+        """Another replica, with a clock of its own."""
+        self.player.go_to(replica, skew_ms)
 
     @rule()
     def sweep(self) -> None:
@@ -349,7 +247,7 @@ class Machine(RuleBasedStateMachine):
         self.play(self.player.revoke(known[-1 - index % len(known)]))
 
     @precondition(lambda self: self.kills)
-    @rule(chance=st.integers(0, 30))
+    @rule(chance=st.integers(0, 12))
     def kill(self, chance: int) -> None:
         """Seldom the store dies."""
         if chance == 0:

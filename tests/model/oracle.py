@@ -31,6 +31,7 @@ from tests.model.policy import (
     AMOUNT_MAX,
     DAY,
     MINUTE,
+    SECOND,
     Amounts,
     Answer,
     Fault,
@@ -68,6 +69,7 @@ class Oracle(Console):
         hold_ms: int | None = None,
         mode: str = "NORMAL",
         secret_ok: bool = True,
+        skew_ms: int = 0,
     ) -> Answer:
         """SEM-44: shape, secret, record, key, resource, coverage, usage, and then the limits."""
         check_only = mode == "CHECK_ONLY"
@@ -91,6 +93,8 @@ class Oracle(Console):
             reason = "NO_RESOURCES"
             helps = remedies(look, reason, None)
             return self._denied(state, wire(reason=reason, obstacles=[ACCESS_OFF], remedies=helps))
+        if abs(skew_ms) > 30 * SECOND:  # SEM-37
+            raise Fault("UNAVAILABLE/CLOCK_SKEW")
         self._clear(state, look)
         if not check_only:
             return self._decide(look, request_id, content, held_ms)

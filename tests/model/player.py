@@ -8,8 +8,10 @@ is translated.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from google.protobuf.message import Message
 
 from quotasvc.domain.catalog import Catalog, PeakMode
 from quotasvc.domain.faults import FailedPrecondition
@@ -17,6 +19,7 @@ from quotasvc.domain.team import Team
 from quotasvc.v1 import common_pb2, decision_pb2, usage_pb2
 from tests.model.book import Handle, Reservation
 from tests.model.console import invariants
+from tests.model.messages import ask_pb, by_id, by_lot, translated, usage_pb
 from tests.model.oracle import Oracle
 from tests.model.service import Answer, Service
 from tests.model.tally import Tally
@@ -25,6 +28,8 @@ from tests.model.world import CATALOGS, START_MS
 from tests.support import conservation
 from tests.support.clock import HOUR
 from tests.support.quota import TEAM
+
+UNKNOWN = "UNAVAILABLE/STORE_UNAVAILABLE"
 
 UNCOMPARED = ("catalog_version",)
 """Of RecordUsage: the oracle does not say which version recorded."""
@@ -50,6 +55,8 @@ class Player:
         self.latest_ms = START_MS
         self.is_clock_wrong = False
         self.is_purged = False
+        self.tally.begin()
+        self.losing = ("", 0)
         await self.service.begin(START_MS, CATALOGS[0])
 
     @property
@@ -62,25 +69,18 @@ class Player:
         found = self.oracle.teams[TEAM].records.get(handle[1])
         return found if found is not None and found.handle == handle else None
 
-    def _before(self, handle: Handle) -> tuple[str, bool]:
-        """Its state now, and whether its expiry charged it or will have."""
-        record = self._record(handle)
-        if record is None:
-            return "", False
-        now_ms = self.oracle.teams[TEAM].now(self.now_ms)
-        state = record.state_at(now_ms)
-        is_unreaped = state != record.state and record.plan is not None
-        is_charged = record.is_provisional or (
-            is_unreaped and record.plan is not None and record.plan.on_expiry == "charge"
-        )
-        return state, is_charged
+    @property
+    def committed(self) -> list[Handle]:
+        """Of the latest reservations those that are committed."""
+        found = ((handle, self._record(handle)) for handle in self.reservations[-20:])
+        return [handle for handle, r in found if r is not None and r.state == "COMMITTED"]
 
     # Comparing.
 
     def compare(self, what: str, real: Answer, said: Answer) -> None:
         """The same, field by field; else the history so far."""
         self.tally.answer(what, said)
-        mine = self._translated(said)
+        mine = translated(said, self.ids)
         if real == mine:
             return
         told = "\n".join(self.steps)
@@ -94,23 +94,13 @@ class Player:
         )
         raise AssertionError(f"{what} differs:\n{shown}\nafter\n{told}")
 
-    def _translated(self, said: Answer) -> Answer:
-        """The oracle's answer with the service's ids, and without figures of who won a race."""
-        mine = {name: value for name, value in said.items() if name != "winner"}
-        handle = mine.get("reservation_id")
-        if handle is not None:
-            mine["reservation_id"] = self.ids.get(handle, handle)
-        reservation = mine.get("reservation")
-        if reservation is not None:
-            mine["reservation"] = self._translated(reservation)
-        return mine
-
     def tell(self, step: str) -> None:
         """Adds a step to the history."""
         self.steps.append(f"[{self.now_ms - START_MS}] {step}")
 
     async def check(self) -> None:
         """Every promise about the whole state, on both sides (SEM-40)."""
+        self.tally.lots(self.oracle.teams[TEAM])
         assert invariants(self.oracle) == []
         await conservation.check(
             self.service.executor,
@@ -121,14 +111,47 @@ class Player:
             is_clock_wrong=self.is_clock_wrong,
         )
 
+    async def _told(
+        self, what: str, message: Message, oracle: Callable[[], Answer], replica: int | None = None
+    ) -> tuple[Answer, Answer]:
+        """What both say. Where the outcome is unknown the caller asks again, and gets the one true
+        answer: it was applied at the first time, or it is now (SEM-38).
+        """
+        lost, self.losing = self.losing, ("", 0)
+        self.service.lose(*lost)
+        real = await self.service.call(what, message, replica)
+        if real.get("fault") == UNKNOWN:
+            self.tally.count(lost[0], what)
+            self.tally.count("fault", UNKNOWN.partition("/")[2])
+            real = await self.service.call(what, message, 1 - (replica or 0))
+            if real.get("replayed"):
+                oracle()
+        return real, oracle()
+
+    def lose(self, what: str, after: int) -> None:
+        """The next call that may be repeated loses a request to the store, or the reply to it."""
+        self.tell(f"{what} after {after}")
+        self.losing = (what, after)
+
     # Calls of gateways.
 
-    async def ask(self, asked: Mapping[str, Any], replica: int = 0) -> None:
+    async def ask(self, asked: Mapping[str, Any], replica: int | None = None) -> None:
         """CheckAndReserve."""
-        self.tell(f"ask {dict(asked)}")
-        real = await self.service.call("CheckAndReserve", _ask_pb(asked), replica)
-        said = self.oracle.check_and_reserve(self.now_ms, **asked)
+        self.tell(f"ask {dict(asked)} {'' if replica is None else replica}")
+        is_skewed = self.service.replica if replica is None else replica
+        skew_ms = self.service.skew_ms if is_skewed else 0
+        self.tally.asks(
+            asked, self.oracle, self.now_ms, is_known=asked["request_id"] in self.requests
+        )
+        real, said = await self._told(
+            "CheckAndReserve",
+            ask_pb(asked),
+            lambda: self.oracle.check_and_reserve(self.now_ms, **asked, skew_ms=skew_ms),
+            replica,
+        )
         self._learn(asked, real, said)
+        if "decision" in said:
+            self.tally.count("mode", f"{asked['mode']} {said['decision']}")
         self.compare("CheckAndReserve", real, said)
 
     async def ask_many(self, asked: Mapping[str, Any], request_ids: list[str]) -> None:
@@ -138,10 +161,11 @@ class Player:
         by their `seq`.
         """
         self.tell(f"ask_many {dict(asked)} {request_ids}")
+        self.tally.count("call", "many at once")
         asks = [{**asked, "request_id": name} for name in request_ids]
         reals = await asyncio.gather(
             *(
-                self.service.call("CheckAndReserve", _ask_pb(one), number % 2)
+                self.service.call("CheckAndReserve", ask_pb(one), number % 2)
                 for number, one in enumerate(asks)
             )
         )
@@ -173,19 +197,23 @@ class Player:
             request_id=asked["request_id"],
             key_id=asked["key_id"],
             resource=asked["resource"],
-            usage=_usage_pb(asked["usage"]),
+            usage=usage_pb(asked["usage"]),
             attributes=asked["attributes"],
             reservation_id=old if isinstance(old, str) else self.ids.get(old, "") if old else "",
         )
-        real = await self.service.call("RecordUsage", message)
-        for name in UNCOMPARED:
-            real.pop(name, None)
         words = {k: v for k, v in asked.items() if k not in ("hold_ms", "mode")}
         reservation_id = (TEAM, "forged", 0) if isinstance(old, str) else old
-        said = self.oracle.record_usage(self.now_ms, **words, reservation_id=reservation_id)
+        real, said = await self._told(
+            "RecordUsage",
+            message,
+            lambda: self.oracle.record_usage(self.now_ms, **words, reservation_id=reservation_id),
+        )
+        for name in UNCOMPARED:
+            real.pop(name, None)
         said = {name: value for name, value in said.items() if name not in UNCOMPARED}
         self._learn(asked, real, said)
-        self.tally.count("move", "recorded", said.get("decision") == "ALLOW")
+        is_recorded = said.get("decision") == "ALLOW" and not said.get("replayed")
+        self.tally.count("move", "recorded", is_recorded)
         self.compare("RecordUsage", real, said)
 
     async def commit(
@@ -195,15 +223,21 @@ class Player:
         self.tell(f"commit {handle} {usage} {dict(attributes)}")
         settle: dict[str, Any] = {"as_reserved": True}
         if usage is not None:
-            settle = {"usage": _usage_pb(usage)}
+            settle = {"usage": usage_pb(usage)}
         message = decision_pb2.CommitRequest(
             reservation_id=self.ids[handle], attributes=attributes, **settle
         )
-        real = await self.service.call("Commit", message)
         words: dict[str, Any] = {"usage": usage} if usage is not None else {"as_reserved": True}
-        before = self._before(handle)
-        said = self.oracle.commit(self.now_ms, handle, attributes=attributes, **words)
+        record = self._record(handle)
+        before = self.tally.before(record, self.oracle, self.now_ms)
+        real, said = await self._told(
+            "Commit",
+            message,
+            lambda: self.oracle.commit(self.now_ms, handle, attributes=attributes, **words),
+        )
+        self.tally.count("settle", next(iter(words)))
         self.tally.commit(before, self._record(handle), said)
+        self.tally.meanwhile(self.oracle, self._record(handle), said)
         self.compare("Commit", real, said)
 
     async def refund(self, handle: Handle, refund_id: str, scope: Mapping[str, Any]) -> None:
@@ -211,14 +245,20 @@ class Player:
         self.tell(f"refund {handle} {refund_id!r} {dict(scope)}")
         words = dict(scope)
         if "usage" in words:
-            words["usage"] = _usage_pb(words["usage"])
+            words["usage"] = usage_pb(words["usage"])
         message = decision_pb2.RefundRequest(
             reservation_id=self.ids[handle], refund_id=refund_id, **words
         )
-        real = await self.service.call("Refund", message)
-        before = self._before(handle)
-        said = self.oracle.refund(self.now_ms, handle, refund_id=refund_id, **scope)
+        record = self._record(handle)
+        before = self.tally.before(record, self.oracle, self.now_ms)
+        real, said = await self._told(
+            "Refund",
+            message,
+            lambda: self.oracle.refund(self.now_ms, handle, refund_id=refund_id, **scope),
+        )
+        self.tally.count("scope", next(iter(scope), "none"))
         self.tally.refund(before, said)
+        self.tally.meanwhile(self.oracle, self._record(handle), said)
         self.compare("Refund", real, said)
 
     async def extend(self, handle: Handle, hold_ms: int | None) -> None:
@@ -234,6 +274,16 @@ class Player:
         self.compare("Extend", real, said)
 
     # Reading.
+
+    async def list(self, state: str) -> None:
+        """ListReservations: in any order."""
+        self.tell(f"list {state}")
+        message = decision_pb2.ListReservationsRequest(
+            team_id=TEAM, state=common_pb2.ReservationState.Value(state), page_size=1_000
+        )
+        real = await self.service.call("ListReservations", message)
+        said = self.oracle.list_reservations(self.now_ms, TEAM, state)
+        self.compare("ListReservations", by_id(real), by_id(translated(said, self.ids)))
 
     async def read(self, handle: Handle | None, key_id: str) -> None:
         """What people see of it all."""
@@ -252,13 +302,14 @@ class Player:
             "ListLots", usage_pb2.ListLotsRequest(**subject, page_size=1_000)
         )
         said = self.oracle.lots(self.now_ms, TEAM)
-        self.compare("ListLots", _by_lot(real), _by_lot(said))
+        self.compare("ListLots", by_lot(real), by_lot(said))
 
     # What happens around them.
 
     async def put_team(self, team: Team) -> None:
         """Another version of the document."""
         self.tell(f"put_team {team}")
+        self.tally.count("call", "put_team")
         await self.service.put_team(team)
         self.oracle.put_team(self.now_ms, to_oracle_team(team))
 
@@ -290,12 +341,14 @@ class Player:
         """A lot is taken back, once."""
         del self.lots[lot_id]
         self.tell(f"revoke {lot_id}")
+        self.tally.count("call", "revoke")
         await self.service.revoke(lot_id)
         self.oracle.revoke(self.now_ms, TEAM, lot_id)
 
     async def sweep(self) -> None:
         """The sweeper comes by."""
         self.tell("sweep")
+        self.tally.count("call", "sweep")
         self.is_purged = True
         await self.service.sweep()
         self.oracle.sweep(self.now_ms)
@@ -308,9 +361,17 @@ class Player:
         self.tell(f"wait {ms}")
         self.tally.wait(ms)
 
+    def go_to(self, replica: int, skew_ms: int) -> None:
+        """Calls go to this replica; the clock of the second is off by so much (SEM-37)."""
+        self.tell(f"go_to {replica} {skew_ms}")
+        self.service.replica, self.service.skew_ms = replica, skew_ms
+        if replica and skew_ms:
+            self.tally.count("clock", "a replica's is off")
+
     def set_policy(self, made: Catalog) -> None:
         """Another catalog version is in force."""
         self.tell(f"set_policy {made.version}")
+        self.tally.count("call", "set_policy")
         self.policy = made
         self.service.set_policy(made)
         self.oracle.set_policy(to_oracle(made))
@@ -318,37 +379,12 @@ class Player:
     def set_peak_mode(self, mode: PeakMode | None) -> None:
         """An operator's switch."""
         self.tell(f"set_peak_mode {mode}")
+        self.tally.count("call", "set_peak_mode")
         self.service.set_peak_mode(mode)
         self.oracle.set_peak_mode(mode.value if mode else None)
 
     async def kill_the_store(self) -> None:
         """kill -9; what was answered is still so."""
         self.tell("kill the store")
-        self.tally.count("fault", "store killed")
+        self.tally.count("store", "killed")
         await self.service.kill_the_store()
-
-
-def _by_lot(answer: Answer) -> Answer:
-    """The order of lots that nothing is left of is not promised."""
-    return {**answer, "lots": sorted(answer.get("lots", ()), key=lambda lot: lot["lot_id"])}
-
-
-def _usage_pb(usage: Mapping[str, int]) -> common_pb2.Usage:
-    made = common_pb2.Usage()
-    for unit, amount in usage.items():
-        setattr(made, unit, amount)
-    return made
-
-
-def _ask_pb(asked: Mapping[str, Any]) -> decision_pb2.CheckAndReserveRequest:
-    message = decision_pb2.CheckAndReserveRequest(
-        request_id=asked["request_id"],
-        key_id=asked["key_id"],
-        resource=asked["resource"],
-        usage=_usage_pb(asked["usage"]),
-        attributes=asked["attributes"],
-        mode=asked["mode"],
-    )
-    if asked["hold_ms"] is not None:
-        message.hold_duration.FromMilliseconds(asked["hold_ms"])
-    return message

@@ -11,6 +11,8 @@ import os
 import random
 import signal
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,11 @@ from quotasvc.api.usage import UsageApi
 from quotasvc.domain.catalog import Catalog, PeakMode
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.team import Team
+from quotasvc.store.code import Code
+from quotasvc.store.declaration import Script
 from quotasvc.store.embedded import EmbeddedStore
-from quotasvc.store.executor import Executor
+from quotasvc.store.executor import Executor, Reply, Word
+from quotasvc.store.faults import StoreUnavailable
 from quotasvc.store.scripts import ScriptSet
 from quotasvc.store.usage import LotInfo
 from quotasvc.telemetry import Telemetry
@@ -41,7 +46,40 @@ Answer = dict[str, Any]
 
 CALL_S_MAX = 20.0
 
+LOST_REQUEST, LOST_REPLY = "request lost", "reply lost"
+
 _TIME, _DURATION = "google.protobuf.Timestamp", "google.protobuf.Duration"
+
+
+class Losing(Executor):
+    """Tells what the scripts answered; loses one request on its way, or the reply to it."""
+
+    loses = ""
+    after = 0
+    outcomes: Counter[str]
+
+    async def run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[Word],
+        deadline: float,
+        *,
+        is_look: bool = False,
+    ) -> list[Reply]:
+        """One script, or a fault in its place; what was lost has surely run, or surely not."""
+        loses = self.loses if self.after == 0 else ""
+        self.after -= 1
+        if loses == LOST_REQUEST:
+            self.loses = ""
+            raise StoreUnavailable("the test lost the request", sent=False)
+        reply = await super().run(script, keys, args, deadline, is_look=is_look)
+        if loses == LOST_REPLY:
+            self.loses = ""
+            raise StoreUnavailable("the test lost the reply", sent=True)
+        if isinstance(reply[0], int):
+            self.outcomes[Code(reply[0]).name] += 1
+        return reply
 
 
 class Service:
@@ -49,19 +87,22 @@ class Service:
 
     def __init__(self, folder: Path, catalogs: tuple[Catalog, ...]) -> None:
         self.clock = Clock()
+        self.replica, self.skew_ms = 0, 0
         self._catalogs = {made.version: made for made in catalogs}
         self._store = EmbeddedStore(folder)
         self._stitched = scripts_of_small_pools(LOTS_MAX, UNPAID_LOTS_MAX)
         self.quotas: list[Quota] = []
         self._tables: list[MethodTable] = []
-        self._executors: list[Executor] = []
+        self._executors: list[Losing] = []
+        self.outcomes: Counter[str] = Counter()
 
     async def start(self) -> None:
         """The store and both replicas."""
         await self._store.start()
         for number in range(2):
             scripts = ScriptSet(self._stitched, clock_ms=self.clock)
-            executor = Executor(self._store.endpoint, scripts, chance=random.Random(number))
+            executor = Losing(self._store.endpoint, scripts, chance=random.Random(number))
+            executor.outcomes = self.outcomes
             await executor.start(_soon())
             self._executors.append(executor)
 
@@ -74,8 +115,13 @@ class Service:
     async def begin(self, now_ms: int, policy: Catalog) -> None:
         """An empty store, and replicas that know nothing."""
         self.clock.now_ms = now_ms
+        self.replica, self.skew_ms = 0, 0
         await self._executors[0].call("FLUSHALL", deadline=_soon())
-        self.quotas = [Quota(executor, self.clock, policy) for executor in self._executors]
+        first, second = self._executors
+        self.quotas = [
+            Quota(first, self.clock, policy),
+            Quota(second, lambda: self.clock() + self.skew_ms, policy),
+        ]
         self._tables = [self._table(quota) for quota in self.quotas]
         self._version = 0
         for quota in self.quotas:
@@ -94,15 +140,22 @@ class Service:
         """A road to the store."""
         return self._executors[0]
 
-    async def call(self, name: str, request: Message, replica: int = 0) -> Answer:
-        """One rpc of either service."""
+    async def call(self, name: str, request: Message, replica: int | None = None) -> Answer:
+        """One rpc of either service, with what is to be lost on its way."""
         service = "UsageService" if isinstance(request, _USAGE) else "DecisionService"
-        table = self._tables[replica]
+        table = self._tables[self.replica if replica is None else replica]
         method = table.by_path[f"/quotasvc.v1.{service}/{name}"]
         answer = await table.answer(method, request.SerializeToString(), Call(deadline=_soon()))
+        for executor in self._executors:
+            executor.loses = ""
         if isinstance(answer, Status):
             return _fault(answer)
         return to_answer(method.response.FromString(answer))
+
+    def lose(self, what: str, after: int) -> None:
+        """The next call loses a request to the store, or a reply of it, after so many others."""
+        for executor in self._executors:
+            executor.loses, executor.after = what, after
 
     # What is not an rpc yet.
 

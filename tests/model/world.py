@@ -99,6 +99,19 @@ RESOURCES = (
         measures=("clips",),
         default={"clips": 1},
     ),
+    resource(
+        "draft/a",
+        *(
+            PriceRow(
+                per=1,
+                nanos=MappingProxyType({"input_tokens": n * CREDIT, "output_tokens": CREDIT}),
+                attributes=(("size", name),),
+            )
+            for n, name in ((0, "small"), (1, "large"))
+        ),
+        measures=("input_tokens", "output_tokens"),
+        default={"input_tokens": 5},
+    ),
     resource("music/free", price(songs=0), measures=("songs",), default={"songs": 1}),
     resource(
         "vlm/a",
