@@ -157,6 +157,8 @@ class Executor:
                 loads = [connection.send(s.pack_load(), deadline) for s in self._scripts]
                 # Refused while the server still reads its log; unanswered where it hangs.
                 answers.append(connection.send(pack(("PING",)), deadline))
+                # All are waited for: a failure that nobody looks at fills the log.
+                await asyncio.gather(*answers, *loads, return_exceptions=True)
                 await asyncio.gather(*answers)
                 await self._loaded(loads)
                 await self._prove(connection, deadline)

@@ -75,3 +75,15 @@ def scripts_of_small_pools(
         return replace(script, constants={**script.constants, "BOUND": changed})
 
     return tuple(load_scripts(map(small, SCRIPTS), build=Build.TEST, clock_ms=lambda: 0))
+
+
+def large(nanos: int) -> LotInfo:
+    """A purchase of so much, now."""
+    return LotInfo(
+        origin="top_up", granted=nanos, purchase_ms=START_MS, grant_ms=START_MS, expire_ms=None
+    )
+
+
+async def buy_large(quota: Quota, nanos: int, lot_id: str = "big") -> bool:
+    """Grants it."""
+    return await quota.control.grant_lot(TEAM, Payer.CREDITS, lot_id, large(nanos), quota.deadline)
