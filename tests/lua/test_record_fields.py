@@ -117,6 +117,25 @@ def test_tokens_in_the_slice_of_the_admission_leave_no_slot(lua: LuaModules) -> 
     assert f"{Field.SLOT}{GATE + 1}" not in admission(lua, {"tokens": 500}, limits, 0, 0, [])
 
 
+@pytest.mark.parametrize(("slice_ms", "slot"), [(1_000, 4), (3_000, 2), (3_000, 0)])
+def test_tokens_in_another_slice_than_the_clock_says_leave_their_slot(
+    lua: LuaModules, slice_ms: int, slot: int
+) -> None:
+    # given one token that was counted while a clock was ahead (SEM-37), or behind
+    limits = [window(GATE + 1, slot, need=1, slice_ms=slice_ms)]
+    found = admission(lua, {"tokens": 1}, limits, 0, 0, [])
+    assert found[f"{Field.SLOT}{GATE + 1}"] == slot
+
+
+def test_tokens_in_the_midst_of_their_slice_leave_no_slot(lua: LuaModules) -> None:
+    limits = [window(GATE + 1, 1, need=1, slice_ms=3_000)]
+    assert f"{Field.SLOT}{GATE + 1}" not in admission(lua, {"tokens": 1}, limits, 0, 0, [])
+
+
+def test_a_plan_leg_of_one_unit_is_a_leg(lua: LuaModules) -> None:
+    assert admission(lua, {"cost": 1}, [window(0, 13)], 1, 1, [])[f"{Field.SLOT}0"] == 13
+
+
 def test_a_token_limit_that_was_not_looked_at_leaves_no_slot(lua: LuaModules) -> None:
     # R1: not looked at and not counted where there are no tokens
     found = admission(lua, {}, [window(GATE + 1, 12, need=0)], 0, 0, [])

@@ -60,6 +60,8 @@ async def test_clocks_that_differ_too_much_stop_everything_that_writes(
         lambda: bad.commit(held),
         lambda: bad.refund(held),
         lambda: bad.refund(committed, "f1"),
+        lambda: bad.extend(held),
+        lambda: bad.record(5, request_id="used"),
         bad.remains,
     )
     # then it says so, and nothing moves

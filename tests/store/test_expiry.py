@@ -175,6 +175,19 @@ async def test_a_commit_reaps_what_else_is_over(quota: Quota, clock: Clock) -> N
     assert await quota.window() == (100, 0)
 
 
+async def test_a_commit_in_time_reaps_what_is_over_beside_it(quota: Quota, clock: Clock) -> None:
+    # given a hold that is over, and a longer one that is not (SEM-30)
+    await quota.team()
+    await quota.reserve(40)
+    longer = await quota.reserve(60, hold_ms=HOUR)
+    await quota.grant("lot", 50)
+    clock.advance(HOLD_MS)
+    # when the longer is committed at more, then the first keeps no room of the plan from it
+    committed = await quota.commit(longer, 100)
+    assert [(leg.payer, leg.nanos // CREDIT) for leg in committed.legs] == [(Payer.PLAN, 100)]
+    assert await quota.window() == (100, 0)
+
+
 async def test_a_hold_whose_day_is_over_expires_without_touching_today(
     quota: Quota, clock: Clock
 ) -> None:

@@ -132,6 +132,24 @@ async def test_what_counts_units_absorbs_them_all(quota: Quota) -> None:
     assert await quota.available() == {"lot": 5}
 
 
+async def test_units_without_room_are_paid_by_credits_that_suffice(quota: Quota) -> None:
+    # given a plan of 10 images a day, 10 of them used, and a lot that would pay one and more
+    await quota.team()
+    await quota.grant("lot", 5)
+    await quota.record(resource="image/a", usage=Usage.of(images=10))
+    # when one more was made, then it is paid as a reservation would be (SEM-34)
+    image = await quota.record(resource="image/a", usage=Usage.of(images=1))
+    assert paid(image) == ({"lot": 3}, 0)
+    assert await quota.window("images/day") == (10, 0)
+
+
+async def test_one_image_is_the_plans(quota: Quota) -> None:
+    await quota.team()
+    await quota.grant("lot", 5)
+    await quota.record(resource="image/a", usage=Usage.of(images=1))
+    assert await quota.window("images/day") == (1, 0)
+
+
 async def test_what_the_plan_does_not_show_is_paid_by_credits(quota: Quota) -> None:
     # given a plan with no videos, and a lot for one and a half
     await quota.team()

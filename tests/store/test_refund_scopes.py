@@ -119,6 +119,34 @@ async def test_units_that_a_plan_counts_go_back_as_units(quota: Quota) -> None:
     assert await quota.window("images/day") == (1, 0)
 
 
+@pytest.mark.parametrize("rest", [None, 5])
+async def test_the_rest_of_what_a_plan_counts_is_no_more_than_the_rest(
+    quota: Quota, rest: int | None
+) -> None:
+    # given 8 images of which 3 went back (SEM-29), and one of somebody else
+    await quota.team()
+    reservation = await quota.reserve(resource="image/a", usage=Usage.of(images=8))
+    await quota.settle(reservation, None)
+    other = await quota.reserve(resource="image/a", usage=Usage.of(images=1))
+    await quota.settle(other, None)
+    await quota.refund(reservation, "f1", usage=Usage.of(images=3))
+    # when the rest is given back, by name or as all there is
+    usage = None if rest is None else Usage.of(images=rest)
+    refunded = await quota.refund(reservation, "f2", usage=usage)
+    # then it is 5, and the day keeps what is the other's
+    assert [(leg.amount, leg.nanos // CREDIT) for leg in refunded.refunded] == [(5, 15)]
+    assert await quota.window("images/day") == (1, 0)
+
+
+async def test_one_image_of_a_plan_goes_back_as_one_image(quota: Quota) -> None:
+    await quota.team()
+    reservation = await quota.reserve(resource="image/a", usage=Usage.of(images=1))
+    await quota.settle(reservation, None)
+    assert await refused(quota, reservation, "f1", amount_nanos=1) == "INVALID_FIELD"
+    await quota.refund(reservation, "f1")
+    assert await quota.window("images/day") == (0, 0)
+
+
 async def test_more_than_is_left_is_refused(quota: Quota) -> None:
     reservation = await charged(quota, 50)
     await quota.refund(reservation, "f1", amount_nanos=30 * CREDIT)

@@ -133,6 +133,17 @@ async def test_tokens_that_were_not_used_leave_the_slice_of_their_admission(
     assert tokens(await quota.reserve(1)) == 12
 
 
+async def test_a_commit_as_reserved_leaves_the_tokens_that_were_estimated(
+    quota_at: Callable[[PeakMode], Quota],
+) -> None:
+    # SEM-19: given 50 tokens that were estimated, and nobody who says how many were used
+    quota = quota_at(PeakMode.OFF)
+    await quota.team()
+    await quota.commit(await quota.reserve(50))
+    # then they count as estimated
+    assert tokens(await quota.reserve(1)) == 51
+
+
 async def test_tokens_beyond_the_estimate_count_when_they_are_known(
     quota_at: Callable[[PeakMode], Quota], clock: Clock
 ) -> None:

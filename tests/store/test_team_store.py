@@ -158,6 +158,11 @@ async def test_a_team_is_created_at_version_0_only(quota: Quota) -> None:
     assert await quota.control.put_team(EVERYTHING, 0, quota.deadline) is None
 
 
+async def test_of_a_new_team_nothing_is_due(quota: Quota) -> None:
+    await quota.team()
+    assert (await Books.read(quota.executor)).team(TEAM).counters["due_ms"] == 0
+
+
 async def test_a_change_is_a_ledger_entry_with_the_document(quota: Quota) -> None:
     # given a team that is changed once (SEM-39)
     await quota.team()

@@ -81,6 +81,18 @@ async def test_what_waits_is_shown_apart_and_cannot_be_spent(quota: Quota, clock
     assert denied.denial.obstacles[0].remaining == LOTS_MAX * CREDIT
 
 
+async def test_what_the_plan_pays_lets_nobody_in(quota: Quota, clock: Clock) -> None:
+    # given a member with a plan and the key to a full pool, of which one lot is over by now
+    await fill(quota)
+    await buy(quota, "more", 10)
+    await quota.team()
+    clock.now_ms = START_MS + DAY
+    # when the plan pays all there is to pay, then the pool is not asked (SEM-5)
+    await quota.commit(await quota.reserve(5), 7)
+    await quota.record(5)
+    assert await waiting(quota) == {"more"}
+
+
 @pytest.mark.parametrize("way", ["spent", "revoked", "over", "held too long", "late"])
 async def test_whatever_closes_a_lot_makes_a_place(quota: Quota, clock: Clock, way: str) -> None:
     # given a full pool and a lot that waits
