@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from quotasvc.domain.faults import Fault
 from quotasvc.planes.reaper import Reaper
@@ -28,6 +28,8 @@ ROUNDS_PER_COUNT = 10
 CALL_S_MAX = 2.0
 
 THE_STORE = "the store"  # no team's id
+
+_Act = Callable[[str, int, float], Awaitable[int]]
 
 log = logging.getLogger(__name__)
 
@@ -87,30 +89,45 @@ class Sweeper:
         return is_clean and has_answered
 
     async def sweep(self, partitions: Iterable[int]) -> bool:
-        """Deals with the due teams of these partitions. Returns whether that was all of them."""
+        """Deals with the due teams of these partitions. Returns whether that was all of them.
+
+        What holds and lots keep is ended for all of them before any record is purged: purges may
+        be many, and nobody waits for them.
+        """
         now_ms, deadline = self._clock_ms(), _deadline()
         found = await asyncio.gather(
             *(self._store.due_teams(number, now_ms, deadline) for number in partitions)
         )
         is_all = all(len(due) <= TEAMS_MAX for due in found)
         teams = [team_id for due in found for team_id in due[:TEAMS_MAX]]
-        for i in range(0, len(teams), TEAMS_AT_ONCE):
-            some = teams[i : i + TEAMS_AT_ONCE]
-            is_all &= all(await asyncio.gather(*(self._end_due(team, now_ms) for team in some)))
-        return is_all
+        ended = await self._for_each(teams, now_ms, self._end)
+        purged = await self._for_each(ended, now_ms, self._reaper.purge)
+        for team_id in purged:
+            self._succeeds(team_id)
+        is_all &= len(purged) == len(teams)
+        return is_all and all(n < REAP_MAX for n in (*ended.values(), *purged.values()))
 
-    async def _end_due(self, team_id: str, now_ms: int) -> bool:
-        """Reaps and purges one team; its fault is no other team's."""
-        try:
-            reaped = await self._reaper.reap(team_id, now_ms, _deadline())
-            await self._reaper.book(team_id, _deadline())
-            await self._reaper.enter(team_id, _deadline())
-            purged = await self._reaper.purge(team_id, now_ms, _deadline())
-        except Fault as fault:
-            self._fails(team_id, fault)
-            return False
-        self._succeeds(team_id)
-        return max(reaped, purged) < REAP_MAX
+    async def _for_each(self, teams: Iterable[str], now_ms: int, act: _Act) -> dict[str, int]:
+        """What `act` counts of each team, a few at a time; one's fault is no other one's."""
+        counts: dict[str, int] = {}
+
+        async def one(team_id: str) -> None:
+            try:
+                counts[team_id] = await act(team_id, now_ms, _deadline())
+            except Fault as fault:
+                self._fails(team_id, fault)
+
+        names = list(teams)
+        for i in range(0, len(names), TEAMS_AT_ONCE):
+            await asyncio.gather(*(one(team_id) for team_id in names[i : i + TEAMS_AT_ONCE]))
+        return counts
+
+    async def _end(self, team_id: str, now_ms: int, deadline: float) -> int:
+        """Ends what holds and lots of one team keep. Returns how many holds."""
+        reaped = await self._reaper.reap(team_id, now_ms, deadline)
+        await self._reaper.book(team_id, _deadline())
+        await self._reaper.enter(team_id, _deadline())
+        return reaped
 
     async def _count(self, partitions: Iterable[int]) -> int:
         deadline = _deadline()

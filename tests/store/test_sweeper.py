@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import count, islice
+from typing import Any
 
 import pytest
 
 from quotasvc.domain.reservation import HOLD_MS_DEFAULT, SETTLED_RECORD_MS
 from quotasvc.store import keys
+from quotasvc.store.decision import MARK_PREFIX
 from quotasvc.store.keys import PARTITIONS
-from quotasvc.sweeper import Sweeper
+from quotasvc.store.resp import Reply
+from quotasvc.store.scripts import Script
+from quotasvc.sweeper import TEAMS_AT_ONCE, Sweeper
 from tests.support.clock import MINUTE, Clock
 from tests.support.embedded import until
 from tests.support.quota import TEAM, Quota
@@ -23,6 +28,12 @@ ALL = range(PARTITIONS)
 def sweeper(quota: Quota, clock: Clock) -> Sweeper:
     """On the test's clock, in a hurry."""
     return Sweeper(quota.agenda, quota.reaper, clock_ms=clock, round_s=0.01)
+
+
+def neighbours() -> Iterator[str]:
+    """Other teams of the same partition."""
+    names = (f"other{number}" for number in count())
+    return (name for name in names if keys.partition(name) == keys.partition(TEAM))
 
 
 async def test_an_expired_hold_is_given_back_without_a_call(
@@ -61,11 +72,7 @@ async def test_one_teams_trouble_is_no_other_teams(
     await quota.reserve(30)
     clock.advance(HOLD_MS_DEFAULT)
     # given another team of the same partition whose list names what we never signed
-    other = next(
-        name
-        for name in (f"other{n}" for n in range(10_000))
-        if keys.partition(name) == keys.partition(TEAM)
-    )
+    other = next(neighbours())
     names = keys.team_keys(other)
     for key, member in ((names.holds, "forged"), (names.due, other)):
         await quota.executor.call("ZADD", key, 1, member, deadline=quota.deadline)
@@ -77,6 +84,33 @@ async def test_one_teams_trouble_is_no_other_teams(
     assert await quota.window() == (0, 0)
     assert len(caplog.messages) == 1
     assert other in caplog.text
+
+
+async def test_no_hold_waits_for_the_purge_of_records(
+    quota: Quota, sweeper: Sweeper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEM-30: the sweeper makes it rare that a decision finds an expired hold."""
+    # given a hold that is over, and more teams than are looked at together, whose records have
+    # been due for longer
+    await quota.team()
+    await quota.reserve(30)
+    clock.advance(HOLD_MS_DEFAULT)
+    for other in islice(neighbours(), TEAMS_AT_ONCE + 1):
+        names = keys.team_keys(other)
+        marks = [word for mark in range(3) for word in (1, f"{MARK_PREFIX}{mark}")]
+        await quota.executor.call("ZADD", names.purge, *marks, deadline=quota.deadline)
+        await quota.executor.call("ZADD", names.due, 1, names.team_id, deadline=quota.deadline)
+    run, names_run = quota.executor.run, []
+
+    async def listed(script: Script, *rest: Any) -> list[Reply]:
+        names_run.append(script.name)
+        return await run(script, *rest)
+
+    monkeypatch.setattr(quota.executor, "run", listed)
+    # when all are swept, then the hold is given back before the first record leaves
+    assert await sweeper.sweep(ALL)
+    assert names_run.count("decision/purge") == 3 * (TEAMS_AT_ONCE + 1)
+    assert names_run.index("decision/expire") < names_run.index("decision/purge")
 
 
 @pytest.fixture
