@@ -62,6 +62,17 @@ def test_no_more_routes_are_kept_than_may_be() -> None:
     assert again == first
 
 
+def test_a_team_that_changes_often_leaves_no_old_routes_behind() -> None:
+    # given room for two routes, and one that is used by a team that changes with each request
+    routes = Routes(routes_max=2)
+    other = routes.find(POLICY, IDENTITY, "image/a", START_MS)
+    versions = [replace(IDENTITY, team_version=version) for version in range(1, 9)]
+    found = [routes.find(POLICY, version, "text/a", START_MS) for version in versions]
+    # then the latest one and the other one are still known
+    assert routes.find(POLICY, versions[-1], "text/a", START_MS) is found[-1]
+    assert routes.find(POLICY, IDENTITY, "image/a", START_MS) is other
+
+
 def test_a_route_is_asked_for_anew_once_its_seat_has_ended() -> None:
     # given a seat that is paid until tomorrow (SEM-42)
     routes, until_ms = Routes(), START_MS + DAY

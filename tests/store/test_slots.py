@@ -96,6 +96,29 @@ async def test_what_has_ended_keeps_no_slot(
     assert await leases(quota) == (0, 0)
 
 
+@pytest.mark.parametrize("end", ["commit", "refund", "reap"])
+async def test_a_seat_that_is_no_longer_used_keeps_no_leases(
+    quota_at: Callable[[PeakMode], Quota], clock: Clock, end: str
+) -> None:
+    # SEM-20: given requests of a seat, whose leases have long ended, and the last ones of it
+    quota = quota_at(PeakMode.OFF)
+    await quota.team()
+    held = [await quota.reserve(1) for _ in range(3)]
+    names = [name for name in await quota.dump() if b"slots" in name or b"connections" in name]
+    assert len(names) == 2
+    clock.advance(2 * MINUTE)
+    # when each of them has come to its end, whichever
+    for reservation in held:
+        if end == "commit":
+            await quota.commit(reservation)
+        elif end == "refund":
+            await quota.refund(reservation)
+    clock.advance(10 * MINUTE)
+    await quota.reap()
+    # then nothing is left of the leases: the sets are gone, without another admission
+    assert not set(names) & (await quota.dump()).keys()
+
+
 async def test_a_slot_is_free_when_enough_leases_have_ended(
     quota_at: Callable[[PeakMode], Quota], clock: Clock
 ) -> None:
