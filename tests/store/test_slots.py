@@ -9,7 +9,6 @@ import pytest
 
 from quotasvc.domain.catalog import Catalog, PeakMode, RateLimit
 from quotasvc.domain.outcome import Allowed, DenialReason, Denied
-from quotasvc.domain.reservation import HOLD_MS_DEFAULT
 from quotasvc.store.executor import Executor
 from quotasvc.store.keys import team_keys
 from tests.support.catalogs import PLANS, catalog
@@ -179,18 +178,3 @@ async def test_tokens_beyond_the_estimate_count_when_they_are_known(
     # then the 15 more count from then on
     clock.advance(MINUTE // 2 + 500)
     assert tokens(await quota.reserve(1)) == 16
-
-
-async def test_a_seat_that_is_used_no_more_leaves_nothing_behind(
-    quota_at: Callable[[PeakMode], Quota], clock: Clock
-) -> None:
-    # given a request whose gateway crashed, on a seat that nobody uses again (SEM-20)
-    quota = quota_at(PeakMode.ON)
-    await quota.team()
-    await quota.reserve(10)
-    assert await leases(quota) == (1, 1)
-    # when its hold has ended, long after its lease
-    clock.advance(HOLD_MS_DEFAULT)
-    await quota.reap()
-    # then the sets of slots and connections are gone with it
-    assert await leases(quota) == (0, 0)
