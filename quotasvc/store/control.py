@@ -122,6 +122,7 @@ class ControlStore:
         script_keys = (
             names.team,
             names.ledger,
+            names.due,
             pool.order,
             pool.available,
             pool.revoked,

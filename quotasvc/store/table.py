@@ -324,7 +324,7 @@ GRANT_LOT = Script(
 REVOKE_LOT = Script(
     name="control/revoke_lot",
     keys=(
-        *("team", "ledger", "pool_order", "pool_available", "pool_revoked", "pool_info"),
+        *("team", "ledger", "due", "pool_order", "pool_available", "pool_revoked", "pool_info"),
         *("pool_parked", "pool_sums", *_DRAWS),
     ),
     args=(Arg("team_id", str), Arg("lot_id", str)),

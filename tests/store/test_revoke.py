@@ -10,6 +10,7 @@ from quotasvc.domain.reservation import Payer
 from quotasvc.planes.usage import Subject
 from quotasvc.store import keys
 from quotasvc.store.usage import LotInfo
+from quotasvc.sweeper import Sweeper
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, START_MS, Clock
@@ -159,3 +160,20 @@ async def test_a_lot_that_does_not_say_when_it_was_bought_is_corrupt(quota: Quot
         await quota.revoke("lot")
     assert await quota.dump() == before
     await quota.executor.call("HSET", info, "lot", text, deadline=quota.deadline)
+
+
+async def test_a_revocation_calls_the_sweeper_for_those_that_wait(quota: Quota) -> None:
+    """SEM-53: what waits enters though nobody draws on the pool or looks at it."""
+    # given a full pool of lots that never end, one that waits, and nothing that is due
+    await quota.team(plan=None)
+    await grant_many(quota, LOTS_MAX, None)
+    await grant(quota, "waits", 5, purchase_ms=START_MS, expire_ms=None)
+    partition = keys.partition(TEAM)
+    assert await quota.agenda.due_teams(partition, quota.clock(), quota.deadline) == ()
+    # when one is revoked, then the sweeper comes, lets the other one in, and is done
+    await quota.revoke("lot0000")
+    sweeper = Sweeper(quota.agenda, quota.reaper, clock_ms=quota.clock)
+    await sweeper.sweep([partition])
+    team = (await Books.read(quota.executor)).team(TEAM)
+    assert team.waiting(team.keys.credits) == {}
+    assert await quota.agenda.due_teams(partition, quota.clock(), quota.deadline) == ()

@@ -81,7 +81,7 @@ TOUCHED: Mapping[str, tuple[str, ...]] = {
         POOL.sums,
     ),
     "revoke": (
-        *(NAMES.team, NAMES.ledger, POOL.order, POOL.available, POOL.waiting),
+        *(NAMES.team, NAMES.ledger, NAMES.due, POOL.order, POOL.available, POOL.waiting),
         *(POOL.ends, POOL.info, POOL.parked, POOL.revoked, POOL.sums),
     ),
     "put_team": (NAMES.team, NAMES.ledger),
