@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
+from typing import IO
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.selection import not_asked
@@ -30,11 +33,13 @@ MEMORY_BYTES_MAX = 4 << 30
 
 _LEFT_OUT = shutil.ignore_patterns(".*", "node_modules", "dist")
 _JUDGES = ("quotasvc", "tests", "pyproject.toml")
-_PYTEST = (
-    *(sys.executable, "-B", "-m", "pytest", "-x", "-q", "--no-header", "--tb=short"),
+_PYTHON = (sys.executable, "-B", "-m")
+_OPTIONS = (
+    *("-x", "-q", "--no-header", "--tb=short"),
     *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"),
     # The same examples every time: a mutant must not live or die by chance.
-    *("--hypothesis-seed=1", "-p", "tests.mutants.witness"),
+    *("--hypothesis-seed=1", "--hypothesis-profile=mutants"),
+    *("-p", "tests.mutants.witness"),
 )
 
 
@@ -67,6 +72,7 @@ class Copy:
         # Short, for a socket's path must be.
         self._temp = folder / "t"
         self._running: subprocess.Popen[bytes] | None = None
+        self._warm: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
         # Modification times are copied too, and with them compiled modules stay good.
         shutil.copytree(source, self.root, ignore=_LEFT_OUT)
@@ -86,40 +92,81 @@ class Copy:
             path.write_bytes(original)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
-    def pytest(self, tests: Sequence[str], hang_s: float = HANG_S) -> Outcome:
-        """Runs tests until the first one fails."""
+    def pytest(
+        self, tests: Sequence[str], hang_s: float = HANG_S, *, is_warm: bool = False
+    ) -> Outcome:
+        """Runs tests until the first one fails; `is_warm`: in a fork that has imported them."""
         self._witness.write_text("")
-        command = (
-            *_PYTEST,
+        arguments = (
+            *_OPTIONS,
             *("-o", f"faulthandler_timeout={hang_s}", f"--basetemp={self._temp}"),
             *(f"--witness={self._witness}", *not_asked(self.root), *tests),
         )
-        with self._output.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=self.root,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
-        self._running = process
-        _limit_memory(process.pid)
-        code: int | None = None
-        try:
-            code = process.wait(RUN_S_MAX if not self._is_stopped else 0)
-        except subprocess.TimeoutExpired:
-            self._kill()
-        finally:
-            self._running = None
+        code = self._fork(arguments) if is_warm else self._start(arguments)
         said = self._output.read_text(encoding="utf-8", errors="replace")
         names = self._witness.read_text(encoding="utf-8").splitlines()
         return Outcome(code, tuple(ast.literal_eval(name) for name in names), said)
+
+    def _start(self, arguments: Sequence[str]) -> int | None:
+        with self._output.open("wb") as output:
+            process = self._process("pytest", arguments, subprocess.DEVNULL, output)
+        self._running = process
+        code: int | None = None
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(RUN_S_MAX if not self._is_stopped else 0)
+        finally:
+            self._kill()
+            self._running = None
+        return code
+
+    def _fork(self, arguments: Sequence[str]) -> int | None:
+        self._output.write_text("")
+        if self._warm is None or self._warm.poll() is not None:
+            self.close()
+            options = (*_OPTIONS, *not_asked(self.root))
+            pipe = subprocess.PIPE
+            self._warm = self._process("tests.mutants.warm", options, pipe, pipe)
+        process = self._running = self._warm
+        assert process.stdin is not None
+        assert process.stdout is not None
+        timer = Timer(RUN_S_MAX if not self._is_stopped else 0, self._kill)
+        timer.start()
+        try:
+            process.stdin.write(json.dumps([str(self._output), arguments]).encode() + b"\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except BrokenPipeError:
+            answer = b""
+        finally:
+            timer.cancel()
+        return int(answer) if answer else None
+
+    def _process(
+        self, module: str, arguments: Sequence[str], source: int, target: IO[bytes] | int
+    ) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            (*_PYTHON, module, *arguments),
+            cwd=self.root,
+            stdin=source,
+            stdout=target,
+            stderr=subprocess.STDOUT if module == "pytest" else None,
+            process_group=0,
+        )
+        _limit_memory(process.pid)
+        return process
 
     def stop(self) -> None:
         """Ends what runs, from another thread; what is started later ends at once."""
         self._is_stopped = True
         self._kill()
+
+    def close(self) -> None:
+        """Ends what waits for more to do."""
+        self._kill()
+        if self._warm is not None:
+            self._warm.communicate()
+            self._warm = None
 
     def _kill(self) -> None:
         """Embedded stores end with the process that started them."""

@@ -1,5 +1,10 @@
 """The rules that make mutants of a Lua file: by token, and by leaving out a statement.
 
+Which Lua decides is a rule, too. Of a script it is what stands above its write line; of the modules
+it is all that is no store, and of the stores (`*_store.lua`) those that compare by size, for that
+is what a decision is. The other stores say where things lie: what they read wrongly, the tests of
+corrupt keys find, and what they write wrongly, the mutants planted by hand.
+
 Strings and comments stay as they are, and so does what does not parse. Knows Lua 5.1's tokens;
 leaves its grammar to Lua itself.
 """
@@ -46,6 +51,7 @@ _KEYWORDS = {
     *("and", "break", "do", "else", "elseif", "end", "for", "function", "if", "in", "local"),
     *("not", "or", "repeat", "return", "then", "until", "while"),
 }
+_BY_SIZE = re.compile(r"[<>]|\bmath\.(?:min|max)\b")
 _REQUIRE = re.compile(r"\s*local \w+ = require\(")
 _NOT_DROPPED = re.compile(r"\s*(?:local|function|return|end|else|elseif|until)\b|\s*$")
 
@@ -61,6 +67,8 @@ class LuaOperators:
         names = LuaSource.of(path, path, text).names
         stop = text.find(MARK)
         names = names if stop < 0 else names[:stop]
+        if path.endswith("_store.lua") and not _BY_SIZE.search(names):
+            return
         for mutant in (*_by_token(path, text, names), *self._by_statement(path, text, names)):
             if self.parses(mutant.mutated):
                 yield mutant

@@ -33,12 +33,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def _main(asked: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="mutants-"))
+    copies: list[Copy] = []
     try:
-        copies = [Copy(ROOT, folder / "0")]
+        copies.append(Copy(ROOT, folder / "0"))
         # Copies of the copy: the tree may change meanwhile.
         copies += [Copy(copies[0].root, folder / str(i)) for i in range(1, asked.jobs)]
         return _run(asked, copies)
     finally:
+        for copy in copies:
+            copy.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

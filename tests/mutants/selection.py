@@ -31,8 +31,8 @@ TABLE = (
     ),
     Row(
         "quotasvc/store/lua/lib/",
-        first=("tests/lua", "tests/store/test_{stem}*.py"),
-        then=_OF_SCRIPTS,
+        first=("tests/lua/test_{stem}*.py", "tests/store/test_{stem}*.py"),
+        then=("tests/lua", *_OF_SCRIPTS),
     ),
     Row(
         "quotasvc/store/lua/",

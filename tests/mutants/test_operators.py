@@ -85,6 +85,23 @@ def test_what_is_no_decision_in_lua_is_left_alone(text: str) -> None:
     assert _lua(text) == ()
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "is_mutated"),
+    [
+        ("x_store.lua", "f(a)\nreturn a + b", False),
+        ("x_store.lua", "return a <= b", True),
+        ("x_store.lua", "return math.max(a, b + c)", True),
+        ("x_store.lua", f"f(a)\n{MARK}\nreturn a < b", False),
+        ("x_store.lua", "-- a < b\nreturn a + '>'", False),
+        ("x.lua", "return a + b", True),
+    ],
+)
+def test_of_stores_those_decide_that_compare_by_size(
+    path: str, text: str, *, is_mutated: bool
+) -> None:
+    assert bool(tuple(LuaOperators().mutants(path, text))) == is_mutated
+
+
 def test_a_loop_may_lose_its_break() -> None:
     assert _written(_lua("while a do\n  break\nend"), "drop")[-1] == "while a do\n  \nend"
 

@@ -6,6 +6,7 @@ The long form, with every mutant: `make mutants`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,9 +29,11 @@ SURVIVED = Verdict(is_killed=False, by="", seconds=3.0)
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """One for all: what is planted in it is taken out again."""
-    return Copy(ROOT, tmp_path_factory.mktemp("mutants"))
+    copy = Copy(ROOT, tmp_path_factory.mktemp("mutants"))
+    yield copy
+    copy.close()
 
 
 @pytest.mark.parametrize("planted", SHORT, ids=lambda planted: planted.breaks)
@@ -46,6 +49,20 @@ def test_the_tree_as_it_is_passes_the_same_tests(copy: Copy) -> None:
     # The copy of the mutants above: so it is also whole again.
     outcome = copy.pytest(tuple(dict.fromkeys(planted.caught_by for planted in SHORT)))
     assert outcome.has_passed, outcome.output
+
+
+def test_what_is_imported_already_sees_each_mutant_of_lua_and_then_the_tree(copy: Copy) -> None:
+    # given mutants of what the store runs and of what tests load while they are imported
+    lua = [planted for planted in SHORT if planted.path.endswith(".lua")]
+    for planted in lua:
+        with copy.changed(mutant_of(copy.root, planted)):
+            outcome = copy.pytest([planted.caught_by], is_warm=True)
+        assert (outcome.code, len(set(outcome.failed))) == (1, 1), outcome.output
+    # then the same processes pass without them, and a test that reads scripts is as good as any
+    tests = {planted.caught_by for planted in lua}
+    outcome = copy.pytest(sorted(tests | {"tests/store/test_checks.py"}), is_warm=True)
+    assert outcome.has_passed, outcome.output
+    assert {path.partition("/test_")[0] for path in tests} >= {"tests/lua", "tests/store"}
 
 
 def test_a_copy_is_put_back_and_the_tree_is_never_touched(copy: Copy) -> None:

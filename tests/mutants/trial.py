@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from queue import SimpleQueue
 
 from tests.mutants.copies import HANG_S, Copy, Outcome
@@ -19,10 +20,13 @@ def judge(
     """Asks the likely tests and the mutant's own first, then all that may know."""
     began_s = time.monotonic()
     first, then = stages(copy.root, mutant.path)
+    known = [test for test in likely if _is_there(copy, test)]
+    # No Python that is imported already knows of a mutant of its own.
+    ask = partial(copy.pytest, hang_s=hang_s, is_warm=mutant.path.endswith(".lua"))
     with copy.changed(mutant):
-        outcome = _first(copy, [test for test in likely if _is_there(copy, test)], first, hang_s)
+        outcome = _first(ask, known, first)
         if outcome is None or outcome.has_passed:
-            outcome = copy.pytest(then, hang_s)
+            outcome = ask(then)
     return Verdict(
         is_killed=not outcome.has_passed,
         by="" if outcome.has_passed else _killer(outcome),
@@ -72,12 +76,12 @@ def control(copy: Copy, paths: Sequence[str], hang_s: float = HANG_S) -> Outcome
 
 
 def _first(
-    copy: Copy, likely: Sequence[str], first: Sequence[str], hang_s: float
+    ask: Callable[[Sequence[str]], Outcome], likely: Sequence[str], first: Sequence[str]
 ) -> Outcome | None:
     """A likely case that is gone makes pytest refuse all of them: then without."""
     for tests in (*([(*likely, *first)] if likely else []), tuple(first)):
         if tests:
-            outcome = copy.pytest(tests, hang_s)
+            outcome = ask(tests)
             if outcome.was_asked:
                 return outcome
     return None

@@ -8,6 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
+
+# That a test fails is all that is asked: nobody reads the smallest example of a mutant.
+settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate))
 
 
 class Witness:
