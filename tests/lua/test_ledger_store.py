@@ -12,7 +12,7 @@ WORDS_MAX = 7_900
 
 def test_an_entry_that_cannot_be_written_is_refused_before_anything_is(lua: LuaModules) -> None:
     """SEM-6, SEM-39: no movement is without its entry."""
-    lua.keys(ledger="ledger")
+    lua.receive_keys(ledger="ledger")
     ledger_store = lua.require("lib/ledger_store")
     lua.call(ledger_store.probe, ["word"] * WORDS_MAX)
     lua.call(ledger_store.append, {"entry": 1, "seq": 2}, "acme", "kind", 3, ["a"] * WORDS_MAX)

@@ -79,6 +79,7 @@ NOW_MS = 1_000
         (NOW_MS + 1, False, "available"),
         (NOW_MS, False, "expired"),  # a lot is usable up to, not at, its end (SEM-22)
         (NOW_MS - 1, False, "expired"),
+        (1, False, "expired"),
         (NOW_MS + 1, True, "revoked"),
         (NOW_MS - 1, True, "revoked"),  # both: revoked (SEM-49)
         (0, True, "revoked"),

@@ -45,6 +45,15 @@ def test_a_whole_leg_may_be_below_split_min() -> None:
     assert _LUA.call(_PAYER.plan_share, plan(5, SPLIT, 10), 5) == 5
 
 
+def test_a_partial_leg_may_be_the_smallest() -> None:
+    assert _LUA.call(_PAYER.plan_share, plan(5, SPLIT, 1), 1) == 1
+
+
+@pytest.mark.parametrize("available", [0, 59])
+def test_a_plan_that_absorbs_needs_any_room_at_all(available: int) -> None:
+    assert _LUA.call(_PAYER.plan_need, plan(60, ABSORB), 60, available) == 1
+
+
 def test_a_partial_leg_of_nothing_is_none_even_without_split_min() -> None:
     assert _LUA.call(_PAYER.plan_share, plan(5, SPLIT, 0), 0) == 0
 

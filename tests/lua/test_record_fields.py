@@ -9,23 +9,15 @@ import pytest
 
 from quotasvc.domain.gate import PLACE_FIRST as GATE
 from quotasvc.domain.reservation import State
-from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.store.code import KindCode
 from quotasvc.store.field import Field
 from quotasvc.store.table import TEXT_BYTES_MAX
-from tests.support.lua import LuaFailed, LuaModules
+from tests.support.lua import LuaModules
+from tests.support.stored import named
 
 ID = "s1.2." + "x" * TEXT_BYTES_MAX
 NOW_MS, SEQ = 5_000, 7
 KEY = "record"
-
-
-def named(flat: Any) -> dict[str, Any]:
-    """A flat list as names and values; a name may come once only."""
-    words = list(flat.values())
-    fields = dict(zip(words[::2], words[1::2], strict=True))
-    assert 2 * len(fields) == len(words)
-    return fields
 
 
 def window(place: int, slot: int, **changes: object) -> dict[str, Any]:
@@ -300,83 +292,3 @@ def test_a_report_says_what_was_charged_without_a_hold(lua: LuaModules) -> None:
         "w2": 14,
     }
     assert words[16:20] == ["lot", "m1", "nanos", 35]
-
-
-# Reading.
-
-
-@pytest.mark.parametrize(
-    ("fields", "problem"),
-    [
-        ({Field.ID: ID}, "s is missing"),
-        ({Field.STATE: 0}, "s is no state"),
-        ({Field.STATE: 5}, "s is no state"),
-        ({Field.STATE: "1.5"}, "s is not a whole number"),
-        ({Field.STATE: "x"}, "s is not a whole number"),
-    ],
-)
-def test_a_record_in_no_known_state_is_read_by_no_script(
-    lua: LuaModules, fields: dict[str, object], problem: str
-) -> None:
-    # what a release to come might write: nothing of it is guessed
-    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {problem}"):
-        read(lua, fields)
-
-
-def test_no_record_is_none(lua: LuaModules) -> None:
-    assert read(lua, {}) is None
-
-
-@pytest.mark.parametrize("size", [1, TEXT_BYTES_MAX, TEXT_BYTES_MAX + 1, 2 * TEXT_BYTES_MAX])
-def test_an_id_in_two_halves_is_read_as_one(lua: LuaModules, size: int) -> None:
-    text = "i" * size
-    halves = {Field.ID: text[:TEXT_BYTES_MAX], Field.ID_END: text[TEXT_BYTES_MAX:]}
-    given: dict[str, object] = {Field.STATE: State.HELD}
-    given |= {name: half for name, half in halves.items() if half}
-    assert read(lua, given).id == text
-
-
-def test_legs_are_read_as_they_were_put(lua: LuaModules) -> None:
-    leg_list = lua.require("lib/leg_list")
-    flat = lua.sequence([])
-    legs = [
-        {"member": "m1", "expire_ms": 9_000, "held": 30, "charged": 7},
-        {"member": "m2", "expire_ms": 0, "held": 0, "charged": 5},
-        {"member": "m3", "expire_ms": 4, "held": 2, "charged": 0},
-    ]
-    for i, leg in enumerate(legs, start=1):
-        lua.call(leg_list.put, flat, None, i, leg)
-    found = lua.call(leg_list.of, read(lua, HELD | named(flat) | {Field.LOTS: 3}))
-    assert [dict(leg) for leg in found.values()] == [
-        leg | {"is_recorded": True, "recorded": leg["held"]} for leg in legs
-    ]
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "problem"),
-    [
-        (Field.LOTS, "x", "k is not a whole number"),
-        (Field.LOTS, "2", "a lot is missing"),
-        (f"{Field.LOT_HELD}1", "-1", "h1 is out of range"),
-        (f"{Field.LOT_HELD}1", "0.5", "h1 is not a whole number"),
-        (f"{Field.LOT_HELD}1", str(AMOUNT_MAX + 1), "h1 is not a whole number"),
-        (f"{Field.LOT_CHARGED}1", "-1", "g1 is out of range"),
-        (f"{Field.LOT_EXPIRE}1", "", "e1 is not a whole number"),
-    ],
-)
-def test_a_leg_that_cannot_be_is_refused_by_name(
-    lua: LuaModules, field: str, value: str, problem: str
-) -> None:
-    record = read(lua, HELD | {field: value})
-    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {problem}"):
-        lua.call(lua.require("lib/leg_list").of, record)
-
-
-def test_a_field_that_has_to_be_there_is_missed(lua: LuaModules) -> None:
-    store = lua.require("lib/record_store")
-    record = read(lua, {Field.ID: ID, Field.STATE: State.HELD})
-    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} a is missing"):
-        lua.call(store.number, record, Field.ADMIT)
-    assert lua.call(store.number, record, Field.ADMIT, 4) == 4
-    assert lua.call(store.amount, record, Field.COST) == 0
-    assert lua.call(store.slot, record, Field.SLOT, 3) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,6 +121,21 @@ def test_a_counted_plan_leg_takes_every_unit_and_nothing_spills(
     assert share.plan_nanos == nanos
     assert share.pool_need == 0
     assert _LUA.call(_SETTLEMENT.finish, share, plan, True, 0) == 0
+    # nor a lot, if there were any
+    legs = _LUA.sequence([{"member": "m0", "held": 90}])
+    _LUA.call(_SETTLEMENT.share, plan, legs, nanos, units, room)
+    assert legs[1].charged == 0
+
+
+@pytest.mark.parametrize("short", [1, 2])
+def test_a_plan_whose_leg_is_the_last_absorbs_whatever_the_pool_lacks(short: int) -> None:
+    plan = {"is_leg": True, "is_counted": False, "is_absorbing": True, "held": 9}
+    share = _LUA.table({"plan_kept": 9, "plan_over": 3, "plan_nanos": 12, "pool_need": short})
+    assert _LUA.call(_SETTLEMENT.finish, share, plan, True, short) == 0
+    assert (share.plan_over, share.plan_nanos) == (3 + short, 12 + short)
+    # and a pool whose leg is the last writes it off (SEM-27)
+    assert _LUA.call(_SETTLEMENT.finish, share, plan, False, short) == short
+    assert (share.plan_over, share.plan_nanos) == (3 + short, 12 + short)
 
 
 def test_units_that_a_pool_paid_for_are_settled_by_price() -> None:
@@ -141,8 +157,9 @@ def test_more_from_a_lot_of_the_reservation_is_added_to_its_leg() -> None:
         {"member": "m1", "expire_ms": 9, "nanos": 3},
     ]
     _LUA.call(_SETTLEMENT.add_shares, legs, shares)
-    # then each lot has one leg
-    assert [dict(leg) for leg in legs.values()] == [
+    # then each lot has one leg, one behind the other
+    assert len(legs) == 2
+    assert [dict(legs[i]) for i in (1, 2)] == [
         {"member": "m0", "held": 5, "charged": 7, "expire_ms": 7},
         {"member": "m1", "held": 0, "charged": 3, "expire_ms": 9},
     ]

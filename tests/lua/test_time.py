@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -77,6 +78,8 @@ def stored_team(lua: LuaModules, **fields: str) -> Any:
 def test_counters_that_are_not_there_yet_are_nothing(lua: LuaModules) -> None:
     team = stored_team(lua, seq="9")
     assert [team[name] for name in COUNTERS] == [3, 9, 0, 0, 0]
+    team = stored_team(lua)
+    assert [team[name] for name in COUNTERS] == [3, 0, 0, 0, 0]
     lua.store.hashes.clear()
     assert lua.call(lua.require("lib/team_store").read, KEY) is None
 
@@ -99,3 +102,28 @@ def test_a_counter_that_cannot_be_is_named(
 ) -> None:
     with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {name} {problem}"):
         stored_team(lua, **{name: value})
+
+
+@pytest.mark.parametrize("pair", tuple(combinations(COUNTERS, 2)), ids="-".join)
+@pytest.mark.parametrize("value", ["1.5", "2.25"])
+def test_parts_of_two_counters_do_not_make_a_whole_one(
+    lua: LuaModules, pair: tuple[str, str], value: str
+) -> None:
+    rest = "1.5" if value == "1.5" else "2.75"
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {pair[0]} is not a whole number"):
+        stored_team(lua, **dict(zip(pair, (value, rest), strict=True)))
+
+
+def test_counters_may_be_as_large_as_an_amount(lua: LuaModules) -> None:
+    team = stored_team(lua, **dict.fromkeys(COUNTERS, str(AMOUNT_MAX)))
+    assert [team[name] for name in COUNTERS] == [AMOUNT_MAX] * len(COUNTERS)
+
+
+@pytest.mark.parametrize(
+    ("due_ms", "is_due"), [(0, False), (1, True), (NOW_MS, True), (NOW_MS + 1, False)]
+)
+def test_a_team_is_due_from_the_moment_that_its_first_hold_ends(
+    lua: LuaModules, due_ms: int, *, is_due: bool
+) -> None:
+    store = lua.require("lib/team_store")
+    assert lua.call(store.is_due, {"due_ms": due_ms}, NOW_MS) is is_due

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quotasvc.domain.unit import AMOUNT_MAX
@@ -105,6 +105,11 @@ def test_a_ring_has_at_most_one_slice_more_than_the_window_is_long(now: int) -> 
     value=st.integers(0, 9),
     amount=st.integers(0, 9),
 )
+@example(slot=900, oldest=900, value=9, amount=9)
+@example(slot=899, oldest=900, value=9, amount=0)
+@example(slot=900 + RING - 1, oldest=900, value=9, amount=9)
+@example(slot=900 + RING, oldest=900, value=9, amount=9)
+@example(slot=900, oldest=900, value=8, amount=9)
 def test_a_slice_is_live_from_the_oldest_on_for_one_turn_of_the_ring(
     slot: int, oldest: int, value: int, amount: int
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -336,3 +337,31 @@ def test_an_empty_window_is_not_written_by_reading_it() -> None:
     window = stored.read(START_MS)
     _LUA.call(_STORE.write, window)
     assert stored.fields == {}
+
+
+NAMES = ("t", "h", "o", "slice")
+
+
+@pytest.mark.parametrize("pair", tuple(combinations(range(4), 2)))
+def test_parts_of_two_counters_do_not_make_a_whole_one(pair: tuple[int, int]) -> None:
+    found = ["1.5" if i in pair else "2" for i in range(4)]
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {NAMES[pair[0]]} is not a whole number"):
+        _LUA.call(_LUA.require("lib/whole").counters, found, KEY)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_counter_may_be_as_large_as_an_amount(place: int) -> None:
+    numbers = [AMOUNT_MAX if i == place else 2 for i in range(4)]
+    found = [str(number) for number in numbers]
+    assert _LUA.call(_LUA.require("lib/whole").counters, found, KEY) == tuple(numbers)
+
+
+def test_an_empty_window_forgets_a_clock_that_was_ahead() -> None:
+    # given a charge by a clock that was ahead, which has gone back whole
+    stored, ahead = Stored(KindCode.SLIDING), START_MS + 50 * SLICE_MS
+    slot = stored.charge(ahead, 30, 30)
+    assert stored.move(ahead, slot, -30, -30)
+    # when something is charged by a clock that is right
+    # then it lies in its own slice (SEM-37), and leaves when that does
+    assert stored.charge(START_MS, 5, 5) == START_MS // SLICE_MS
+    assert stored.read(START_MS + LENGTH_MS + SLICE_MS).total == 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
+from math import inf
 from typing import Any
 
 from lupa.lua51 import LuaRuntime
@@ -28,10 +29,11 @@ class LuaFailed(Exception):
 
 
 class FakeStore:
-    """Some commands of a server, on dicts: for modules that read and write one window or stream."""
+    """The commands of a server for hashes, and those that write orders and streams, on dicts."""
 
     def __init__(self, sequence: Callable[[Iterable[object]], Any]) -> None:
         self.hashes: dict[str, dict[str, str]] = {}
+        self.orders: dict[str, dict[str, str]] = {}
         self.streams: dict[str, list[str]] = {}
         self._sequence = sequence
 
@@ -39,6 +41,8 @@ class FakeStore:
         """One command; absent fields are false, as the server's Lua has them."""
         fields = self.hashes.get(key, {})
         names = [_text(word) for word in words]
+        if not names and command in {"HSET", "HDEL", "HMGET"}:
+            raise ValueError(f"{command} without fields")
         match command:
             case "HGET":
                 return fields.get(names[0], False)
@@ -48,6 +52,32 @@ class FakeStore:
                 return self._sequence(word for field in fields.items() for word in field)
             case "HSET":
                 self.hashes[key] = fields | dict(zip(names[::2], names[1::2], strict=True))
+            case "HEXISTS":
+                return int(names[0] in fields)
+            case "HKEYS":
+                return self._sequence(fields)
+            case "HLEN":
+                if key in self.orders:
+                    raise ValueError(f"{key} is no hash")
+            case "ZCARD":
+                if fields:
+                    raise ValueError(f"{key} is no order")
+                return len(self.orders.get(key, {}))
+            case "ZCOUNT":
+                return len(self._above(key, names[0]))
+            case "ZREMRANGEBYSCORE":
+                live = self._above(key, f"({names[1]}")
+                self.orders[key] = {name: f"{score:.0f}" for score, name in live}
+            case "ZRANGEBYSCORE":
+                return self._sequence(self._range(key, *names))
+            case "ZADD":
+                order, score, name = self.orders.setdefault(key, {}), names[-2], names[-1]
+                if names[0] != "LT" or float(score) < float(order.get(name, inf)):
+                    order[name] = score
+            case "ZREM":
+                self.orders.get(key, {}).pop(names[0], None)
+            case "DEL":
+                self.hashes.pop(key, None)
             case "HDEL":
                 self.hashes[key] = {n: v for n, v in fields.items() if n not in names}
             case "XLEN":
@@ -57,6 +87,17 @@ class FakeStore:
             case _:
                 raise ValueError(command)
         return None
+
+    def _range(self, key: str, low: str, _: str, *options: str) -> Iterator[str]:
+        """All above `low` with their scores; the options are WITHSCORES, LIMIT, offset, count."""
+        offset, count = int(options[2]), int(options[3])
+        for score, name in self._above(key, low)[offset : offset + count]:
+            yield name
+            yield "inf" if score == inf else f"{score:.0f}"
+
+    def _above(self, key: str, low: str) -> list[tuple[float, str]]:
+        order = sorted((float(score), name) for name, score in self.orders.get(key, {}).items())
+        return [one for one in order if one[0] > float(low.removeprefix("("))]
 
 
 def _text(word: object) -> str:
@@ -89,9 +130,9 @@ class LuaModules:
         """What the scripts get as ARG from now on."""
         self._lua.globals()["ARG"] = self.table(args)
 
-    def keys(self, **names: str) -> None:
+    def receive_keys(self, **keys: str) -> None:
         """What the scripts get as KEY from now on."""
-        self._lua.globals()["KEY"] = self.table(names)
+        self._lua.globals()["KEY"] = self.table(keys)
 
     def call(self, function: Any, *args: object) -> Any:
         """What `function` returns, nils at the end left out; LuaFailed with its error's text."""
