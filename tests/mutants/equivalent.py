@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from tests.mutants.equivalent_lua import EQUIVALENT_LUA
 from tests.mutants.mutant import Key, Mutant
 
 _DOMAIN = "quotasvc/domain"
@@ -82,6 +83,7 @@ EQUIVALENT: Mapping[Key, str] = {
     Key(
         _WINDOW, "while now_ms >= day_start_ms(first + step, zone):", 13, "greater-equal"
     ): "at the first instant of a day clocks show that day already",
+    **EQUIVALENT_LUA,
 }
 
 
