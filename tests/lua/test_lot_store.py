@@ -26,10 +26,13 @@ def fill(lua: LuaModules, *amounts: int, expire_ms: int | None = None) -> None:
     lua.store.orders["order"] = ends | {member(len(amounts) - 1): str(expire_ms or "+inf")}
 
 
-def draw(lua: LuaModules, need: int, lots_max: int = 1_000) -> tuple[list[Any], int]:
+def draw(
+    lua: LuaModules, need: int, lots_max: int = 1_000, known: tuple[int, ...] = ()
+) -> tuple[list[Any], int]:
     """The shares, and what no lot could give."""
     store = lua.require("lib/lot_store")
-    shares, left = lua.call(store.draw, need, NOW_MS, lots_max)
+    names = {member(i): True for i in known}
+    shares, left = lua.call(store.draw, need, NOW_MS, lots_max, names)
     return [shares[i] for i in range(1, len(shares) + 1)], left
 
 
@@ -53,11 +56,22 @@ def test_a_draw_goes_on_until_the_last_lot(lua: LuaModules, count: int) -> None:
     assert left == 5
 
 
-@pytest.mark.parametrize(("lots_max", "taken"), [(0, 0), (1, 16), (16, 16), (17, 32), (32, 32)])
-def test_a_draw_reads_no_more_pages_than_it_may(lua: LuaModules, lots_max: int, taken: int) -> None:
+@pytest.mark.parametrize("lots_max", [0, 1, 15, 16, 17, 32, 49, 50])
+def test_a_draw_takes_no_more_lots_than_it_may(lua: LuaModules, lots_max: int) -> None:
     fill(lua, *[1] * 50)
     shares, left = draw(lua, 50, lots_max)
-    assert (len(shares), left) == (taken, 50 - taken)
+    assert (len(shares), left) == (lots_max, 50 - lots_max)
+
+
+@pytest.mark.parametrize("lots_max", [0, 1, 2, 20])
+def test_lots_that_pay_already_do_not_count(lua: LuaModules, lots_max: int) -> None:
+    # given three lots that a reservation has, at the beginning and on the second page
+    fill(lua, *[1] * 50)
+    shares, left = draw(lua, 50, lots_max, known=(0, 1, 17))
+    # then a draw ends at the first lot that would be one too many
+    taken = lots_max + (2 if lots_max < 16 else 3)
+    assert [one.member for one in shares] == [member(i) for i in range(taken)]
+    assert left == 50 - taken
 
 
 def test_a_lot_is_skipped_from_its_end_on(lua: LuaModules) -> None:
@@ -86,7 +100,7 @@ def test_a_share_moves_from_available_to_held(lua: LuaModules, need: int, held: 
     if held:
         lua.store.hashes["held"] = {"lot0": str(held)}
     store = lua.require("lib/lot_store")
-    shares, _ = lua.call(store.draw, need, NOW_MS, 1_000)
+    shares, _ = lua.call(store.draw, need, NOW_MS, 1_000, {})
     lua.call(store.read_held, shares)
     lua.call(store.take, shares)
     # then nothing is lost, and a lot is in the order while it has something available

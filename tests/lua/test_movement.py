@@ -63,8 +63,7 @@ def test_a_commit_says_what_each_source_was_charged(lua: LuaModules, held: Any, 
         *("w0", 11, *(("o0", 21) if over else ())),
         *(f"w{LAST}", 12, *((f"o{LAST}", 22) if over else ())),
         *("lot", "m1", "nanos", 40),
-        *("lot", "m3", "nanos", 1),
-        *("lot", "m3", "expired", 5),
+        *("lot", "m3", "nanos", 1, "expired", 5),
         *("lot", "m4", "revoked", 1),
     ]
 
@@ -75,8 +74,7 @@ def test_a_commit_after_a_charge_at_expiry_says_what_that_was(lua: LuaModules, h
     assert rest[4:] == [
         *("was", 30),
         *("lot", "m1", "was", 40),
-        *("lot", "m2", "nanos", 2),
-        *("lot", "m2", "was", 1),
+        *("lot", "m2", "nanos", 2, "was", 1),
     ]
 
 

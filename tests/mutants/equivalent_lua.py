@@ -37,7 +37,10 @@ EQUIVALENT_LUA: Mapping[Key, str] = {
         "number",
     ): _FIRST,
     Key(
-        f"{_LIB}/revoke_store.lua", "is_over = expire_ms > 0 and expire_ms <= now,", 22, "number"
+        f"{_LIB}/revoke_store.lua",
+        "local is_over = expire_ms > 0 and expire_ms <= now",
+        28,
+        "number",
     ): _FIRST,
     Key(
         f"{_LIB}/due_store.lua", "if team.due_ms == 0 or expire_ms < team.due_ms then", 33, "less"
@@ -254,18 +257,12 @@ EQUIVALENT_LUA: Mapping[Key, str] = {
         "minus",
     ): "writes two of its words twice",
     Key(
-        f"{_LIB}/lot_store.lua", "if #lots < PAGE then break end", 0, "drop"
-    ): "asks for one page more, which is empty",
-    Key(
         f"{_LIB}/lease_store.lua",
         '"ZRANGEBYSCORE", w.key, string.format("(%.0f", now), "+inf", "WITHSCORES", "LIMIT", 0, 1',
         87,
         "number",
     ): _LEASE,
     Key(f"{_LIB}/lease_store.lua", '"LIMIT", w.total - w.limit, 1', 28, "number"): _LEASE,
-    Key(
-        f"{_LIB}/lot_store.lua", "while need > 0 and offset < lots_max do", 11, "greater"
-    ): "reads a page more and draws nothing",
     Key(
         f"{_LIB}/waiting_store.lua",
         'local ends_ms = whole.of(redis.call("HGET", KEY.pool_ends, id), 0, KEY.pool_ends, id)',
