@@ -20,7 +20,6 @@ from tests.model.policy import (
     Plan,
     Policy,
     Resource,
-    Rows,
     Seat,
     Team,
     Window,
@@ -147,8 +146,7 @@ class Reservation:
     expire_ms: int | None
     bound_ms: int  # how long a hold may be at most (SEM-51)
     usage: Amounts
-    attributes: dict[str, str]
-    rows: Rows
+    attributes: dict[str, str]  # that the price depends on
     cost: int
     legs: list[Leg]  # what is held, and later what is still charged
     pool: str | None  # who pays what the plan has no room for: CREDITS, WALLET

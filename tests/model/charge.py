@@ -11,7 +11,6 @@ from tests.model.policy import (
     Amounts,
     Answer,
     Fault,
-    Rows,
     field_of,
     in_order,
     price,
@@ -165,15 +164,15 @@ def promote(state: TeamState, at_ms: int, *, is_sweep: bool = False) -> None:
         state.wrote(at_ms, entry=True)
 
 
-def rows_of_commit(
+def attributes_of_commit(
     r: Reservation, usage: Amounts, attributes: Mapping[str, str]
-) -> tuple[Rows, bool]:
-    """S9, SEM-49: by the attributes of the commit; where no price has them, as at the reserve."""
+) -> tuple[Mapping[str, str], bool]:
+    """S9, SEM-49: those of the commit; where no price has them, those of the reserve."""
     for tried in (attributes or r.attributes, r.attributes):
         rows = rows_for(r.resource, usage, tried, r.admit_ms)
         if unpriced(r.resource, rows, usage) is None:
-            return rows, tried != (attributes or r.attributes)
-    return r.rows, True
+            return tried, tried != (attributes or r.attributes)
+    return r.attributes, True
 
 
 def refund_of_usage(r: Reservation, usage: Amounts) -> tuple[int, int]:
@@ -184,7 +183,8 @@ def refund_of_usage(r: Reservation, usage: Amounts) -> tuple[int, int]:
         if usage[unit] > before.get(unit, 0):
             raise Fault("INVALID_ARGUMENT/INVALID_FIELD", field_of(unit))
     after = {u: n - usage.get(u, 0) for u, n in before.items()}
-    wanted = max(0, r.charged - r.refunded_by_usage - price(r.rows, after))
+    rows = rows_for(r.resource, after, r.attributes, r.admit_ms)  # what remains has its own size
+    wanted = max(0, r.charged - r.refunded_by_usage - price(rows, after))
     units = 0
     if r.allowance and r.allowance.unit != "cost":
         units = sum(

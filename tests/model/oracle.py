@@ -152,7 +152,6 @@ class Oracle(Console):
             bound_ms=bound_ms,
             usage=look.usage,
             attributes=dict(request.attributes),
-            rows=look.rows,
             cost=look.cost,
             legs=take(look, payment, is_held=hold_ms is not None),
             pool="WALLET" if look.is_payg else "CREDITS" if look.credits_usable else None,

@@ -12,11 +12,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 from tests.model.book import HOLD_MS_MAX, Handle, Reservation, TeamState, legs_wire
 from tests.model.charge import (
     ALL,
+    attributes_of_commit,
     charge_actual,
     consume,
     give_back,
     refund_of_usage,
-    rows_of_commit,
 )
 from tests.model.decision import plan_limit
 from tests.model.policy import (
@@ -32,6 +32,7 @@ from tests.model.policy import (
     in_order,
     price,
     require_measured,
+    rows_for,
     tokens,
     wire,
 )
@@ -143,8 +144,10 @@ class Settlement:
             return {**r.settle_answer, "replayed": True}
         require_measured(r.resource, usage or {})
         used = r.usage if usage is None else usage
-        rows, is_unmatched = rows_of_commit(r, used, attributes or {})
-        rows, cost = (r.rows, r.cost) if usage is None else (rows, price(rows, used))
+        priced_by, is_unmatched = attributes_of_commit(r, used, attributes or {})
+        cost = price(rows_for(r.resource, used, priced_by, r.admit_ms), used)
+        if usage is None:
+            priced_by, cost = r.attributes, r.cost
         actual = {"requests": 1, **used}
         units = r.allowance.amount(r.resource.resource_id, actual, cost) if r.allowance else 0
         refuse_settled(r, at_ms)  # a usage that has no price is wrong whatever the state
@@ -157,7 +160,7 @@ class Settlement:
             elif more < 0 and stamp is not None:
                 counter.adjust(at_ms, 0, stamp, more)
         gone = charge_actual(state, r, units, cost, at_ms)
-        r.usage, r.rows, r.settle = actual, rows, settle
+        r.usage, r.attributes, r.settle = actual, dict(priced_by), settle
         return self._committed(state, r, cost, at_ms, gone=gone, is_unmatched=is_unmatched)
 
     def _committed(
