@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,31 @@ def counted(wanted: int, before: int = 0) -> Refund:
         charged=10 * CREDIT,
         by_usage=before * CREDIT,
     )
+
+
+def test_what_remains_is_priced_by_its_own_size() -> None:
+    # given prices that double for prompts of more than 20 tokens, and a large one of 43 (SEM-29)
+    tiered = resource(
+        "text/tiered",
+        replace(price(input_tokens=CREDIT, output_tokens=2 * CREDIT), prompt_tokens_max=20),
+        replace(price(input_tokens=2 * CREDIT, output_tokens=4 * CREDIT), prompt_tokens_min=21),
+        measures=("input_tokens", "output_tokens"),
+        default={"output_tokens": 5},
+    )
+    charged = (43 * 2 + 34 * 4) * CREDIT
+    # when all of the prompt goes back
+    found = refund_of(
+        resource=tiered,
+        rates=rate_card.applicable(tiered, {}, 0),
+        allowance=None,
+        actual=Usage.of(input_tokens=43, output_tokens=34),
+        before=Usage.of(),
+        wanted=Usage.of(input_tokens=43, output_tokens=32),
+        charged=charged,
+        by_usage=0,
+    )
+    # then the two tokens that remain cost what they cost without a large prompt
+    assert found.nanos == charged - 2 * 2 * CREDIT
 
 
 def test_what_remains_is_priced_anew_and_the_rest_goes_back() -> None:
