@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tests.mutants.equivalent_lua import EQUIVALENT_LUA
+from tests.mutants.equivalent_scripts import EQUIVALENT_SCRIPTS
 from tests.mutants.mutant import Key, Mutant
 
 _DOMAIN = "quotasvc/domain"
@@ -84,6 +85,7 @@ EQUIVALENT: Mapping[Key, str] = {
         _WINDOW, "while now_ms >= day_start_ms(first + step, zone):", 13, "greater-equal"
     ): "at the first instant of a day clocks show that day already",
     **EQUIVALENT_LUA,
+    **EQUIVALENT_SCRIPTS,
 }
 
 

@@ -1,4 +1,4 @@
-"""Mutants of Lua that no answer tells from the original, each with the reason why."""
+"""Mutants of Lua modules that no answer tells from the original, each with the reason why."""
 
 from __future__ import annotations
 
