@@ -297,14 +297,14 @@ def rows_for(resource: Resource, usage: Amounts, attributes: Mapping[str, str], 
 
 
 def unpriced(resource: Resource, rows: Rows, usage: Amounts) -> str | None:
-    """SEM-2a: the first unit that no row prices; `requests` alone needs none."""
+    """SEM-2a: the first unit that no row prices, those with an amount before all others that are
+    measured; `requests` alone needs none."""
     priced = {unit for row in rows if row.multiplier is None for unit in row.nanos}
-    for unit in sorted(in_order(usage), key=lambda unit: usage[unit] == 0):
+    amounts = [unit for unit in in_order(usage) if usage[unit]]
+    for unit in (*amounts, *resource.measures):
         if unit not in priced and unit != "requests":
             return unit
-    if priced:
-        return None
-    return next((unit for unit in resource.measures if unit != "requests"), "requests")
+    return None if priced else "requests"
 
 
 def is_free(rows: Rows) -> bool:
