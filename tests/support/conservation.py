@@ -10,6 +10,8 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.reservation import ReservationId, State
@@ -216,9 +218,14 @@ def _check_windows(
 
 def _is_over(at_ms: int, name: str, start_ms: int, total: int) -> bool:
     """Whether an instance has ended; a cycle has no end of its own, another one replaces it."""
-    length_ms = _length_ms(name.split(":")[-2])
+    length, anchor = name.split(":")[-2:]
+    end_ms = start_ms + _length_ms(length)
+    if anchor.startswith("block-"):  # the last one of a day ends with it
+        zone = ZoneInfo(anchor.removeprefix("block-").replace("-", "/", 1))
+        day = datetime.fromtimestamp(start_ms / 1000, zone).date() + timedelta(days=1)
+        end_ms = min(end_ms, int(datetime.combine(day, time(), zone).timestamp() * 1000))
     is_open = total > 0 or ":f:" not in name
-    return not is_open or 0 < length_ms <= at_ms - start_ms
+    return not is_open or start_ms < end_ms <= at_ms
 
 
 def _length_ms(text: str) -> int:

@@ -47,7 +47,8 @@ function plan_store.plan(plan, share)
       plan.is_gone = plan.is_gone or back < 0
       -- A sliding window has one `held` for all its slices; an instance's went with it.
       local held = w.kind == KIND.SLIDING and -plan.held_in_windows or 0
-      window_store.plan(w, share.plan_over, held)
+      -- Where nothing comes or goes the instance that is over stays what is stored.
+      if share.plan_over > 0 or held < 0 then window_store.plan(w, share.plan_over, held) end
     else
       window_store.plan(w, back + share.plan_over, -plan.held_in_windows)
     end
