@@ -144,6 +144,18 @@ def test_of_an_instance_that_is_over_nothing_returns_and_more_counts_today(
     assert list(flat.values()) == where
 
 
+@pytest.mark.parametrize(("over", "left"), [(0, 50), (1, 1)])
+def test_an_instance_that_is_over_stays_until_something_counts_in_the_next(
+    lua: LuaModules, over: int, left: int
+) -> None:
+    # given yesterday's instance, as it was left: a clock that goes back finds it so (SEM-37)
+    lua.store.hashes.clear()
+    put_window(lua, 0, 50, 30, START_MS)
+    plan = read(lua, limit(0, **TOMORROW), slots={0: START_MS}, now=LATER_MS)
+    settle(lua, plan, 30, over)
+    assert stored(lua, 0)[0] == left
+
+
 def test_of_a_slice_that_has_left_only_the_hold_goes(lua: LuaModules) -> None:
     # given a hold whose slice is older than the window, and 20 used since
     lua.store.hashes.clear()
