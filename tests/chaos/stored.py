@@ -31,6 +31,7 @@ from redis import Redis
 STATES = {1: "HELD", 2: "COMMITTED", 3: "RELEASED", 4: "EXPIRED"}
 KINDS = {"s": "sliding", "a": "aligned", "f": "first_use", "c": "cycle"}
 UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+MOVES = ("granted", "nanos", "was", "available", "expired", "revoked", "entered")
 PARTS = ("available", "held", "consumed", "expired", "revoked")
 POOLS = {2: "credits", 3: "wallet"}
 WORDS = {
@@ -82,10 +83,13 @@ class Entry:
         return next((word for key, word in self.words if key == name), "")
 
     def lots(self) -> Iterator[tuple[str, str, int]]:
-        """(lot, what happened, nanos) for each "lot" and the word after it."""
-        for (name, member), (what, amount) in zip(self.words, self.words[1:], strict=False):
+        """(lot, what happened, nanos) for each "lot" and what is said of it up to the next one."""
+        member = ""
+        for name, word in self.words:
             if name == "lot":
-                yield _lot_id(member), what, int(amount)
+                member = word
+            elif name in MOVES:
+                yield _lot_id(member), name, int(word)
 
 
 @dataclass(slots=True)
