@@ -17,7 +17,7 @@ PLANTED_SCRIPTS = (
         is_in_ci=True,
     ),
     Planted(
-        path=f"{_DECISION}/reserve.lua",
+        path=f"{LUA}/lib/request.lua",
         old="record.fields[FIELD.content] ~= ARG.content",
         new="false",
         breaks="another request under a known id gets the first one's answer",

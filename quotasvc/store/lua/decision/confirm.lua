@@ -4,6 +4,7 @@ local clock = require("lib.clock")
 local team_store = require("lib.team_store")
 local record_store = require("lib.record_store")
 local gate = require("lib.gate")
+local request = require("lib.request")
 local reply = require("lib.reply")
 
 local team = team_store.read(KEY.team)
@@ -11,12 +12,8 @@ if team == nil then return reply.plain(OUTCOME.STALE, 0) end
 local record = record_store.read(KEY.record)
 local time = clock.read()
 local now = team_store.now(team, time)
-if record then
-  if record.fields[FIELD.content] ~= ARG.content then
-    return reply.plain(OUTCOME.CONFLICT, now, team)
-  end
-  return reply.record(OUTCOME.REPLAYED, now, team, {}, record.raw)
-end
+local known = request.known(record, now, team)
+if known then return known end
 local refusal = gate.check(now, time)
 if refusal then return reply.plain(refusal, now, team) end
 if team.version ~= ARG.team_version then return reply.plain(OUTCOME.STALE, now, team) end

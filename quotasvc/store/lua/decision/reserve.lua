@@ -14,6 +14,7 @@ local due_store = require("lib.due_store")
 local payer = require("lib.payer")
 local admission = require("lib.admission")
 local gate = require("lib.gate")
+local request = require("lib.request")
 local reply = require("lib.reply")
 
 -- Load.
@@ -22,12 +23,8 @@ if team == nil then return reply.plain(OUTCOME.STALE, 0) end
 local record = record_store.read(KEY.record)
 local time = clock.read()
 local now = team_store.now(team, time)
-if record then
-  if record.fields[FIELD.content] ~= ARG.content then
-    return reply.plain(OUTCOME.CONFLICT, now, team)
-  end
-  return reply.record(OUTCOME.REPLAYED, now, team, {}, record.raw)
-end
+local known = request.known(record, now, team)
+if known then return known end
 local at = now + ARG.ahead_ms
 local refusal = gate.check(at, time)
 if refusal then return reply.plain(refusal, now, team) end

@@ -42,7 +42,8 @@ function grant_store.compare(lots)
   return is_known, is_same and redis.call("HEXISTS", KEY.pool_info, further) == 0
 end
 
--- Creates a lot, in the order or waiting for a place. `info` is written and read by Python only.
+-- Creates a lot, in the order or waiting for a place. `info` is
+-- written by Python; of it Lua reads the purchase time only, in revoke_store.
 function grant_store.add(one, expire_ms, now, is_waiting)
   redis.call("HSET", KEY.pool_info, one.id, one.info)
   redis.call("HSET", KEY.pool_ends, one.id, expire_ms)
