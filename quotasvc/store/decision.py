@@ -112,10 +112,8 @@ class DecisionStore:
             order.estimate.pack(order.route.resource.measures),
             *limit_numbers(order.gates, plan.windows if plan else ()),
         )
-        is_look = mode is not ModeCode.NORMAL
-        reply = await self._executor.run(
-            table.RESERVE, script_keys, args, deadline, is_look=is_look
-        )
+        script = table.RESERVE if mode is ModeCode.NORMAL else table.RESERVE_LOOK
+        reply = await self._executor.run(script, script_keys, args, deadline)
         return decode(reply, team.team_id, naming.digest)
 
     async def record_usage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 Constants = type[Enum] | Mapping[str, int | str]
@@ -50,7 +50,13 @@ class Script:
     rest_args: Arg | None = None
     flags: tuple[str, ...] = ()
     can_look: bool = False
+    is_look: bool = False  # run as that
     constants: Mapping[str, Constants] = field(default_factory=dict)
+
+    @property
+    def look(self) -> Script:
+        """The same script, not let write."""
+        return replace(self, is_look=True)
 
     @property
     def key_names(self) -> tuple[str, ...]:

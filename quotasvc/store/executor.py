@@ -92,19 +92,13 @@ class Executor:
         return await connection.send(pack(words), deadline)
 
     async def run(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[Word],
-        deadline: float,
-        *,
-        is_look: bool = False,
+        self, script: Script, keys: Sequence[str], args: Sequence[Word], deadline: float
     ) -> list[Reply]:
-        """One script; its reply, outcome code first. With `is_look` it is not let write."""
+        """One script; its reply, outcome code first."""
         connection = self._connection or await self._connected(deadline)
         nonce = b"%d" % next(self._nonces)
         stitched = self._scripts[script]
-        packed = self._scripts.pack(stitched, nonce, keys, args, is_look=is_look)
+        packed = self._scripts.pack(stitched, nonce, keys, args)
         # The connection has seen that it is an array.
         return cast("list[Reply]", await connection.send(packed, deadline, nonce, stitched))
 

@@ -25,16 +25,10 @@ class MeasuredExecutor(Executor):
         self._clock = asyncio.get_running_loop().time
 
     async def run(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[Word],
-        deadline: float,
-        *,
-        is_look: bool = False,
+        self, script: Script, keys: Sequence[str], args: Sequence[Word], deadline: float
     ) -> list[Reply]:
         """One script; its reply, outcome code first."""
         began = self._clock()
-        reply = await super().run(script, keys, args, deadline, is_look=is_look)
+        reply = await super().run(script, keys, args, deadline)
         self._telemetry.script(script.name, self._clock() - began)
         return reply

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import compress
@@ -89,22 +89,20 @@ class ScriptSet:
         self, scripts: Iterable[StitchedScript], clock_ms: Callable[[], int] | None = None
     ) -> None:
         self._by_name = {script.name: script for script in scripts}
+        self._looks = {
+            name: replace(script, function=script.function + LOOK)
+            for name, script in self._by_name.items()
+        }
         self._clock_ms = clock_ms
 
     def __iter__(self) -> Iterator[StitchedScript]:
         return iter(self._by_name.values())
 
     def __getitem__(self, declaration: Script) -> StitchedScript:
-        return self._by_name[declaration.name]
+        return (self._looks if declaration.is_look else self._by_name)[declaration.name]
 
     def pack(
-        self,
-        script: StitchedScript,
-        nonce: bytes,
-        keys: Sequence[str],
-        args: Sequence[Word],
-        *,
-        is_look: bool = False,
+        self, script: StitchedScript, nonce: bytes, keys: Sequence[str], args: Sequence[Word]
     ) -> bytes:
         """The FCALL of one call; arguments that the declaration forbids are a TypeError."""
         key_count = len(keys)
@@ -119,8 +117,7 @@ class ScriptSet:
             packed = struct.pack(f"<{len(numbers)}q", *numbers)
         except (struct.error, OverflowError) as error:
             raise TypeError(f"{script.name}: {error}") from None
-        function = script.function + LOOK if is_look else script.function
-        return pack((b"FCALL", function, key_count, *keys, nonce, packed, *texts))
+        return pack((b"FCALL", script.function, key_count, *keys, nonce, packed, *texts))
 
 
 def load_scripts(

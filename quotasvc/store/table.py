@@ -105,6 +105,9 @@ RESERVE = Script(
     constants=CONSTANTS,
 )
 
+RESERVE_LOOK = RESERVE.look
+"""Answers and writes nothing: CHECK_ONLY, what-ifs, and any request that a full store is asked."""
+
 COMMIT = Script(
     name="decision/commit",
     keys=("team", "record", *_LISTS, "ledger", *_MOVES, *_DRAWS),

@@ -59,13 +59,7 @@ class Losing(Executor):
     outcomes: Counter[str]
 
     async def run(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[Word],
-        deadline: float,
-        *,
-        is_look: bool = False,
+        self, script: Script, keys: Sequence[str], args: Sequence[Word], deadline: float
     ) -> list[Reply]:
         """One script, or a fault in its place; what was lost has surely run, or surely not."""
         loses = self.loses if self.after == 0 else ""
@@ -73,7 +67,7 @@ class Losing(Executor):
         if loses == LOST_REQUEST:
             self.loses = ""
             raise StoreUnavailable("the test lost the request", sent=False)
-        reply = await super().run(script, keys, args, deadline, is_look=is_look)
+        reply = await super().run(script, keys, args, deadline)
         if loses == LOST_REPLY:
             self.loses = ""
             raise StoreUnavailable("the test lost the reply", sent=True)

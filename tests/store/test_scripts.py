@@ -129,7 +129,7 @@ async def test_a_script_that_can_look_is_not_let_write_then(
     async with connected(store, scripts) as executor:
         # then the server lets it write only where it is meant to
         with pytest.raises(Corrupt, match="read-only"):
-            await executor.run(script, ("k",), (), soon(), is_look=True)
+            await executor.run(script.look, ("k",), (), soon())
         assert await executor.call("EXISTS", "k", deadline=soon()) == 0
         assert await executor.run(script, ("k",), (), soon()) == [b"1"]
 
