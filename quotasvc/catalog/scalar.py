@@ -18,13 +18,13 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from quotasvc.catalog.problem import nearest
+from quotasvc.domain.catalog import TIME_UNITS_MS
 from quotasvc.domain.unit import AMOUNT_MAX, NANOS_PER_CURRENCY_UNIT
 from quotasvc.domain.window import day_start_ms
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
-_DURATION_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION_MAX_MS = 3660 * 86_400_000
 _GRACE_MAX_MS = 7 * 86_400_000
 _YEAR_MIN, _YEAR_MAX = 1971, 2999
@@ -116,7 +116,7 @@ def _length_ms(value: object) -> int:
             f"{quoted(value)} is not a duration",
             "write a whole number with ms, s, m, h or d, e.g. `5h` or `365d`",
         )
-    return int(match[1]) * _DURATION_MS[match[2]]
+    return int(match[1]) * TIME_UNITS_MS[match[2]]
 
 
 def _moment(value: object) -> date | datetime:

@@ -14,13 +14,14 @@ from functools import cached_property
 from quotasvc.domain.faults import InvalidArgument
 from quotasvc.domain.unit import AMOUNT_MAX, COST, Usage, usage_field
 
-_TIMES = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+TIME_UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+"""As catalogs spell lengths of time; the longest first."""
 
 
 def short_time(ms: int) -> str:
     """A length of time as catalogs spell it, in the largest unit that divides it: 5h, 150s."""
-    unit = next(unit for unit, length_ms in _TIMES.items() if ms % length_ms == 0)
-    return f"{ms // _TIMES[unit]}{unit}"
+    unit = next(unit for unit, length_ms in TIME_UNITS_MS.items() if ms % length_ms == 0)
+    return f"{ms // TIME_UNITS_MS[unit]}{unit}"
 
 
 class WindowKind(Enum):

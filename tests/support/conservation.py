@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from quotasvc.domain.catalog import Catalog
+from quotasvc.domain.catalog import TIME_UNITS_MS, Catalog
 from quotasvc.domain.reservation import ReservationId, State
 from quotasvc.store.decision import MARK_PREFIX
 from quotasvc.store.executor import Executor
@@ -23,8 +23,6 @@ from tests.support.books import Books, TeamBooks
 from tests.support.quota import SECRETS
 
 NO_TTL = -1
-
-UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 SEQS = ("seq", "commit_seq", "expire_seq", "release_seq", "refund_seq")
 
@@ -230,7 +228,7 @@ def _is_over(at_ms: int, name: str, start_ms: int, total: int) -> bool:
 
 def _length_ms(text: str) -> int:
     unit = text.lstrip("0123456789")
-    return int(text.removesuffix(unit)) * UNIT_MS[unit]
+    return int(text.removesuffix(unit)) * TIME_UNITS_MS[unit]
 
 
 def _windows_of_the_ledger(
