@@ -15,9 +15,9 @@ from quotasvc.store.table import RING
 from tests.support.lua import LuaModules
 from tests.support.stored import (
     DAY_MS,
-    LENGTH_MS,
+    GONE,
+    LAST,
     NOW_MS,
-    SLICE_MS,
     SLOT,
     START_MS,
     limit,
@@ -27,8 +27,6 @@ from tests.support.stored import (
     stored,
 )
 
-LAST = GATE - 1
-GONE = (NOW_MS - LENGTH_MS) // SLICE_MS - 1
 CHARGED = {Field.STATE: State.COMMITTED, Field.PLAN: 30}
 
 

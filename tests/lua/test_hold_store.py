@@ -11,11 +11,12 @@ from quotasvc.store.field import Field
 from tests.support.lua import LuaFailed, LuaModules
 from tests.support.stored import (
     DAY_MS,
-    LENGTH_MS,
+    GONE,
+    LAST,
     NOW_MS,
-    SLICE_MS,
     SLOT,
     START_MS,
+    in_slots,
     limit,
     put_slices,
     put_window,
@@ -23,14 +24,11 @@ from tests.support.stored import (
     stored,
 )
 
-LAST = GATE - 1
-GONE = (NOW_MS - LENGTH_MS) // SLICE_MS - 1
-
 
 def end(lua: LuaModules, slots: dict[int, int], *, is_charged: bool) -> tuple[bool, list[int]]:
     """Ends a hold of 30 in these slots; returns whether a part was gone, and which places moved."""
     fields: dict[str, object] = {Field.STATE: State.HELD, Field.PLAN: 30}
-    found = record(lua, fields | {f"{Field.SLOT}{place}": slot for place, slot in slots.items()})
+    found = record(lua, fields | in_slots(slots))
     limits = [limit(0, KindCode.SLIDING), limit(LAST), limit(GATE), limit(1)]
     store = lua.require("lib/hold_store")
     hold = lua.call(store.read, found, limits, NOW_MS, is_charged)

@@ -12,6 +12,7 @@ from quotasvc.store.code import KindCode
 from tests.support.lua import LuaModules
 from tests.support.stored import (
     DAY_MS,
+    LAST,
     LENGTH_MS,
     NOW_MS,
     SLICE_MS,
@@ -24,8 +25,6 @@ from tests.support.stored import (
 )
 
 END_MS = START_MS + DAY_MS
-PLAN_LAST = GATE - 1
-"""The last place of a plan's window."""
 
 
 def read(lua: LuaModules, *limits: dict[str, Any]) -> tuple[Any, int, bool]:
@@ -41,7 +40,7 @@ def test_the_fullest_of_the_plans_windows_says_what_the_plan_has(
 ) -> None:
     # given three windows, and a gate that is fuller than each of them
     lua.store.hashes.clear()
-    places = (0, 1, PLAN_LAST)
+    places = (0, 1, LAST)
     for place, total in zip(places, totals, strict=True):
         put_window(lua, place, total)
     put_window(lua, GATE, 99)
@@ -70,8 +69,8 @@ def test_a_gate_is_open_for_what_it_has_room_for(
 
 def test_a_full_window_of_the_plan_closes_no_gate(lua: LuaModules) -> None:
     lua.store.hashes.clear()
-    put_window(lua, PLAN_LAST, 130)
-    assert read(lua, limit(PLAN_LAST, need=9))[1:] == (-30, True)
+    put_window(lua, LAST, 130)
+    assert read(lua, limit(LAST, need=9))[1:] == (-30, True)
 
 
 def fits(lua: LuaModules, plan_need: int, *limits: dict[str, Any]) -> tuple[list[int], bool]:
@@ -87,7 +86,7 @@ def test_each_limit_says_when_what_it_is_asked_for_fits(lua: LuaModules) -> None
     limits = (
         limit(0, total=95, end_ms=END_MS),  # exactly enough
         limit(1, total=96, end_ms=END_MS),
-        limit(PLAN_LAST, total=100, end_ms=END_MS, need=1),
+        limit(LAST, total=100, end_ms=END_MS, need=1),
         limit(GATE, total=97, need=3, end_ms=END_MS),
         limit(GATE + 1, total=98, need=3, end_ms=END_MS),
         limit(GATE + 2, total=130, need=0, end_ms=END_MS),
@@ -132,7 +131,7 @@ def test_an_admission_charges_the_plan_its_share_and_each_gate_its_need(lua: Lua
     # given what is partly a hold
     limits = (
         limit(0, total=3, held=2),
-        limit(PLAN_LAST, total=5),
+        limit(LAST, total=5),
         limit(GATE, total=7, need=1),
         limit(GATE + 1, total=9, need=0),
     )
@@ -164,7 +163,7 @@ def test_what_no_window_can_count_is_cut_off(lua: LuaModules) -> None:
     limits = lua.sequence(
         [
             limit(0, total=AMOUNT_MAX - 10),
-            limit(PLAN_LAST, total=AMOUNT_MAX - 20),
+            limit(LAST, total=AMOUNT_MAX - 20),
             limit(GATE, total=AMOUNT_MAX),
         ]
     )
@@ -173,9 +172,9 @@ def test_what_no_window_can_count_is_cut_off(lua: LuaModules) -> None:
 
 
 def test_only_the_plans_windows_are_charged_a_share(lua: LuaModules) -> None:
-    limits = lua.sequence([limit(0), limit(GATE), limit(PLAN_LAST)])
+    limits = lua.sequence([limit(0), limit(GATE), limit(LAST)])
     charged = lua.require("lib/limit_store").charged
-    for share, places in ((0, []), (1, [0, PLAN_LAST]), (2, [0, PLAN_LAST])):
+    for share, places in ((0, []), (1, [0, LAST]), (2, [0, LAST])):
         found = lua.call(charged, limits, share)
         assert [window.place for window in found.values()] == places
 

@@ -14,11 +14,12 @@ from quotasvc.store.field import Field
 from tests.support.lua import LuaModules
 from tests.support.stored import (
     DAY_MS,
-    LENGTH_MS,
+    GONE,
+    LAST,
     NOW_MS,
-    SLICE_MS,
     SLOT,
     START_MS,
+    in_slots,
     limit,
     put_slices,
     put_window,
@@ -26,7 +27,6 @@ from tests.support.stored import (
     stored,
 )
 
-LAST = GATE - 1
 TOMORROW: dict[str, Any] = {"start_ms": START_MS + DAY_MS, "end_ms": START_MS + 2 * DAY_MS}
 LATER_MS = START_MS + DAY_MS + 5
 
@@ -42,8 +42,7 @@ def read(
 ) -> Any:
     """The plan leg of a hold of `amount` that was admitted in these slots, by place."""
     fields: dict[str, object] = {Field.STATE: State.HELD, Field.PLAN: amount}
-    fields |= {f"{Field.SLOT}{place}": slot for place, slot in slots.items()}
-    found = record(lua, fields)
+    found = record(lua, fields | in_slots(slots))
     lua.receive(is_counted=0, straddle=StraddleCode.SPLIT)
     reader = lua.require("lib/plan_store").read
     return lua.call(reader, found, limits, now, is_late, is_provisional)
@@ -160,8 +159,7 @@ def test_of_a_slice_that_has_left_only_the_hold_goes(lua: LuaModules) -> None:
     # given a hold whose slice is older than the window, and 20 used since
     lua.store.hashes.clear()
     put_slices(lua, 0, {SLOT: 20}, held=45)
-    gone = (NOW_MS - LENGTH_MS) // SLICE_MS - 1
-    plan = read(lua, limit(0, KindCode.SLIDING), slots={0: gone})
+    plan = read(lua, limit(0, KindCode.SLIDING), slots={0: GONE})
     assert plan.room == 80
     settle(lua, plan, 30, 6)
     # then a sliding window's one count of what is held loses it

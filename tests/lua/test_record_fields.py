@@ -13,24 +13,14 @@ from quotasvc.store.code import KindCode
 from quotasvc.store.field import Field
 from quotasvc.store.table import TEXT_BYTES_MAX
 from tests.support.lua import LuaModules
-from tests.support.stored import named
+from tests.support.stored import HELD, ID, named, only_record
 
-ID = "s1.2." + "x" * TEXT_BYTES_MAX
 NOW_MS, SEQ = 5_000, 7
-KEY = "record"
 
 
 def window(place: int, slot: int, **changes: object) -> dict[str, Any]:
     """A limit that was charged."""
     return {"place": place, "slot": slot, "need": 0, "kind": KindCode.SLIDING, **changes}
-
-
-def read(lua: LuaModules, fields: Mapping[str, object]) -> Any:
-    """The stored record with these fields, as a script has it."""
-    lua.store.hashes.clear()
-    if fields:
-        lua.store.hashes[KEY] = {str(name): str(value) for name, value in fields.items()}
-    return lua.call(lua.require("lib/record_store").read, KEY)
 
 
 # Admissions.
@@ -137,18 +127,6 @@ def test_a_token_limit_that_was_not_looked_at_leaves_no_slot(lua: LuaModules) ->
 # Commits.
 
 
-HELD = {
-    Field.ID: ID,
-    Field.STATE: State.HELD,
-    Field.USAGE: "1.700",
-    Field.PLAN: 60,
-    Field.LOTS: 1,
-    f"{Field.LOT}1": "m1",
-    f"{Field.LOT_EXPIRE}1": 9_000,
-    f"{Field.LOT_HELD}1": 30,
-}
-
-
 def commitment(
     lua: LuaModules,
     stored: Mapping[str, object],
@@ -163,7 +141,7 @@ def commitment(
     """The fields that a commit adds."""
     said = {"settlement": "digest", "outcome": 0, "rates": 0, "usage": "", "as_reserved": 0}
     lua.receive(**said | dict(args))
-    record = read(lua, stored)
+    record = only_record(lua, stored)
     if plan is None:
         plan = {"is_gone": False, "over": share["plan_over"], "windows": [window(0, 13)]}
     legs = lua.call(lua.require("lib/leg_list").of, record) if legs is None else legs

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 
 from quotasvc.domain.reservation import State
@@ -12,30 +9,7 @@ from quotasvc.domain.unit import AMOUNT_MAX
 from quotasvc.store.field import Field
 from quotasvc.store.table import TEXT_BYTES_MAX
 from tests.support.lua import LuaFailed, LuaModules
-from tests.support.stored import named
-
-ID = "s1.2." + "x" * TEXT_BYTES_MAX
-KEY = "record"
-
-
-def read(lua: LuaModules, fields: Mapping[str, object]) -> Any:
-    """The stored record with these fields, as a script has it."""
-    lua.store.hashes.clear()
-    if fields:
-        lua.store.hashes[KEY] = {str(name): str(value) for name, value in fields.items()}
-    return lua.call(lua.require("lib/record_store").read, KEY)
-
-
-HELD = {
-    Field.ID: ID,
-    Field.STATE: State.HELD,
-    Field.USAGE: "1.700",
-    Field.PLAN: 60,
-    Field.LOTS: 1,
-    f"{Field.LOT}1": "m1",
-    f"{Field.LOT_EXPIRE}1": 9_000,
-    f"{Field.LOT_HELD}1": 30,
-}
+from tests.support.stored import HELD, ID, RECORD, named, only_record
 
 
 @pytest.mark.parametrize(
@@ -52,12 +26,12 @@ def test_a_record_in_no_known_state_is_read_by_no_script(
     lua: LuaModules, fields: dict[str, object], problem: str
 ) -> None:
     # what a release to come might write: nothing of it is guessed
-    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {problem}"):
-        read(lua, fields)
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {RECORD} {problem}"):
+        only_record(lua, fields)
 
 
 def test_no_record_is_none(lua: LuaModules) -> None:
-    assert read(lua, {}) is None
+    assert only_record(lua, {}) is None
 
 
 @pytest.mark.parametrize("size", [1, TEXT_BYTES_MAX, TEXT_BYTES_MAX + 1, 2 * TEXT_BYTES_MAX])
@@ -66,7 +40,7 @@ def test_an_id_in_two_halves_is_read_as_one(lua: LuaModules, size: int) -> None:
     halves = {Field.ID: text[:TEXT_BYTES_MAX], Field.ID_END: text[TEXT_BYTES_MAX:]}
     given: dict[str, object] = {Field.STATE: State.HELD}
     given |= {name: half for name, half in halves.items() if half}
-    assert read(lua, given).id == text
+    assert only_record(lua, given).id == text
 
 
 def test_legs_are_read_as_they_were_put(lua: LuaModules) -> None:
@@ -79,7 +53,7 @@ def test_legs_are_read_as_they_were_put(lua: LuaModules) -> None:
     ]
     for i, leg in enumerate(legs, start=1):
         lua.call(leg_list.put, flat, None, i, leg)
-    found = lua.call(leg_list.of, read(lua, HELD | named(flat) | {Field.LOTS: 3}))
+    found = lua.call(leg_list.of, only_record(lua, HELD | named(flat) | {Field.LOTS: 3}))
     assert [dict(leg) for leg in found.values()] == [
         leg | {"is_recorded": True, "recorded": leg["held"]} for leg in legs
     ]
@@ -100,15 +74,15 @@ def test_legs_are_read_as_they_were_put(lua: LuaModules) -> None:
 def test_a_leg_that_cannot_be_is_refused_by_name(
     lua: LuaModules, field: str, value: str, problem: str
 ) -> None:
-    record = read(lua, HELD | {field: value})
-    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {problem}"):
+    record = only_record(lua, HELD | {field: value})
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {RECORD} {problem}"):
         lua.call(lua.require("lib/leg_list").of, record)
 
 
 def test_a_field_that_has_to_be_there_is_missed(lua: LuaModules) -> None:
     store = lua.require("lib/record_store")
-    record = read(lua, {Field.ID: ID, Field.STATE: State.HELD})
-    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} a is missing"):
+    record = only_record(lua, {Field.ID: ID, Field.STATE: State.HELD})
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {RECORD} a is missing"):
         lua.call(store.number, record, Field.ADMIT)
     assert lua.call(store.number, record, Field.ADMIT, 4) == 4
     assert lua.call(store.amount, record, Field.COST) == 0
@@ -116,8 +90,8 @@ def test_a_field_that_has_to_be_there_is_missed(lua: LuaModules) -> None:
 
 
 def test_a_payer_that_is_no_number_is_found_before_anything_is_done(lua: LuaModules) -> None:
-    record = read(lua, {Field.STATE: State.HELD, Field.POOL: "x"})
-    with pytest.raises(LuaFailed, match=f"^CORRUPT {KEY} {Field.POOL} is not a whole number"):
+    record = only_record(lua, {Field.STATE: State.HELD, Field.POOL: "x"})
+    with pytest.raises(LuaFailed, match=f"^CORRUPT {RECORD} {Field.POOL} is not a whole number"):
         lua.call(lua.require("lib/leg_list").of, record)
 
 
@@ -136,12 +110,12 @@ def test_what_was_held_counts_as_charged_only_where_it_was(
     lua: LuaModules, fields: dict[str, object], *, is_charged: bool
 ) -> None:
     lot = {Field.LOTS: 1, f"{Field.LOT}1": "m1", f"{Field.LOT_HELD}1": 30}
-    record = read(lua, fields | lot)
+    record = only_record(lua, fields | lot)
     assert lua.call(lua.require("lib/record_store").is_charged, record) is is_charged
     (leg,) = lua.call(lua.require("lib/leg_list").of, record).values()
     assert (leg.held, leg.charged) == (30, 30 if is_charged else 0)
     # and a record without lots has none
-    assert len(lua.call(lua.require("lib/leg_list").of, read(lua, fields))) == 0
+    assert len(lua.call(lua.require("lib/leg_list").of, only_record(lua, fields))) == 0
 
 
 @pytest.mark.parametrize(("charged", "said"), [(1, True), (0, False)])
@@ -161,7 +135,9 @@ def test_a_hold_ends_as_admitted_or_as_extended_since(
 ) -> None:
     fields: dict[str, object] = {Field.STATE: State.HELD, Field.ADMIT: 50, Field.HOLD: 600}
     fields |= {} if extended is None else {Field.EXTENDED: extended}
-    assert lua.call(lua.require("lib/record_store").expire_ms, read(lua, fields)) == expire_ms
+    assert (
+        lua.call(lua.require("lib/record_store").expire_ms, only_record(lua, fields)) == expire_ms
+    )
 
 
 @pytest.mark.parametrize("count", [1, 999, 1_000, 1_001, 2_500])
@@ -171,7 +147,7 @@ def test_a_record_is_written_whole_however_long_and_removed_whole(
     lua.store.hashes.clear()
     store = lua.require("lib/record_store")
     flat = [word for i in range(count) for word in (f"f{i}", i)]
-    lua.call(store.save, KEY, flat)
-    assert lua.store.hashes[KEY] == {f"f{i}": str(i) for i in range(count)}
-    lua.call(store.remove, KEY)
-    assert KEY not in lua.store.hashes
+    lua.call(store.save, RECORD, flat)
+    assert lua.store.hashes[RECORD] == {f"f{i}": str(i) for i in range(count)}
+    lua.call(store.remove, RECORD)
+    assert RECORD not in lua.store.hashes

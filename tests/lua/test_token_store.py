@@ -13,10 +13,9 @@ from quotasvc.store.code import KindCode
 from quotasvc.store.field import Field
 from quotasvc.store.table import RING
 from tests.support.lua import LuaFailed, LuaModules
-from tests.support.stored import NOW_MS, SLICE_MS, SLOT, limit, put_slices, record
+from tests.support.stored import LAST, NOW_MS, SLICE_MS, SLOT, limit, put_slices, record
 
 TOKENS = GATE + 1
-PLAN_LAST = GATE - 1
 OLD = SLOT - 9
 
 
@@ -32,11 +31,11 @@ def settle(
             Field.STATE: State.HELD,
             Field.ADMIT: OLD * SLICE_MS + 5,
             Field.TOKENS: 500,
-            f"{Field.SLOT}{PLAN_LAST}": OLD,
+            f"{Field.SLOT}{LAST}": OLD,
             **fields,
         },
     )
-    plan = limit(PLAN_LAST, KindCode.SLIDING, total=77)
+    plan = limit(LAST, KindCode.SLIDING, total=77)
     limits = lua.sequence([limit(place, KindCode.SLIDING), plan])
     store = lua.require("lib/token_store")
     lua.call(store.plan, found, limits, NOW_MS, tokens)

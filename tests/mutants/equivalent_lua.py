@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.mutants.mutant import Key
+from tests.mutants.plant import LUA
 
-_LIB = "quotasvc/store/lua/lib"
+_LIB = f"{LUA}/lib"
 
 _LOOK = "a first look, which only saves the second: that one decides"
 _SAME = "where the two are equal, both answers are the same"

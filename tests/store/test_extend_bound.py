@@ -6,22 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from quotasvc.domain.catalog import Catalog, RateLimit
+from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.outcome import Allowed
 from quotasvc.store.executor import Executor
 from tests.support.catalogs import FIVE_HOURS, TEXT, WEEK, allowance, catalog, plan
 from tests.support.clock import HOUR, MINUTE, START_MS, Clock
 from tests.support.quota import Quota
+from tests.support.scene import ROW
 
 SHORT = replace(FIVE_HOURS, length_ms=HOUR, slices=60)
-ROW = RateLimit(
-    rate_limit_id="text",
-    resources=frozenset(TEXT),
-    rpm=1_000,
-    tpm=1_000_000,
-    connections=1_000,
-    peak_permille=1_000,
-)
 
 
 def policy() -> Catalog:

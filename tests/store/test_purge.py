@@ -9,6 +9,7 @@ import pytest
 
 from quotasvc.domain.catalog import OnExpiry
 from quotasvc.domain.faults import Conflict, NotFound
+from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import (
     REPORTED_RECORD_MS,
     RETRY_MS_MAX,
@@ -42,6 +43,17 @@ async def purge(quota: Quota) -> int:
 async def records(quota: Quota) -> int:
     """How many records the team has."""
     return len((await Books.read(quota.executor)).team(TEAM).records)
+
+
+async def charged_by_expiry(executor: Executor, clock: Clock) -> tuple[Quota, Allowed]:
+    """A hold of 40 that was charged at its expiry, just now."""
+    charging = tuple(replace(plan, on_expiry=OnExpiry.CHARGE) for plan in PLANS)
+    quota = Quota(executor, clock, catalog(plans=charging))
+    await quota.team()
+    reservation = await quota.reserve(40)
+    clock.advance(10 * MINUTE)
+    await quota.reap()
+    return quota, reservation
 
 
 @pytest.mark.parametrize("end", ["committed", "released", "refunded"])
@@ -116,12 +128,7 @@ async def test_a_refund_of_a_charge_by_expiry_keeps_its_record(
 ) -> None:
     """SEM-30, SEM-31."""
     # given a hold that was charged at its expiry, and refunded 23 hours later
-    charging = tuple(replace(plan, on_expiry=OnExpiry.CHARGE) for plan in PLANS)
-    quota = Quota(executor, clock, catalog(plans=charging))
-    await quota.team()
-    reservation = await quota.reserve(40)
-    clock.advance(10 * MINUTE)
-    await quota.reap()
+    quota, reservation = await charged_by_expiry(executor, clock)
     clock.advance(23 * HOUR)
     await quota.refund(reservation, "f1")
     # then it is kept as any settled record
@@ -273,12 +280,7 @@ async def test_a_charge_by_expiry_is_final_after_a_day(
     executor: Executor, clock: Clock, way: str
 ) -> None:
     # given a hold that was charged at its expiry, which nobody settles for a day (SEM-30)
-    charging = tuple(replace(plan, on_expiry=OnExpiry.CHARGE) for plan in PLANS)
-    quota = Quota(executor, clock, catalog(plans=charging))
-    await quota.team()
-    reservation = await quota.reserve(40)
-    clock.advance(10 * MINUTE)
-    await quota.reap()
+    quota, reservation = await charged_by_expiry(executor, clock)
     clock.advance(DAY - 1)
     assert await purge(quota) == 0
     clock.advance(1)

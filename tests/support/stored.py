@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from quotasvc.domain.gate import PLACE_FIRST
+from quotasvc.domain.reservation import State
 from quotasvc.store.code import KindCode
-from quotasvc.store.table import RING
+from quotasvc.store.field import Field
+from quotasvc.store.table import RING, TEXT_BYTES_MAX
 from tests.support.lua import LuaModules
 
 RECORD = "record"
@@ -16,6 +19,25 @@ NOW_MS = START_MS + 15
 DAY_MS = 5_000
 SLOT = NOW_MS // SLICE_MS
 """Of NOW_MS in a sliding window."""
+
+GONE = (NOW_MS - LENGTH_MS) // SLICE_MS - 1
+"""The latest slot that has left it."""
+
+LAST = PLACE_FIRST - 1
+"""The last place of a plan's window."""
+
+ID = "s1.2." + "x" * TEXT_BYTES_MAX
+HELD = {
+    Field.ID: ID,
+    Field.STATE: State.HELD,
+    Field.USAGE: "1.700",
+    Field.PLAN: 60,
+    Field.LOTS: 1,
+    f"{Field.LOT}1": "m1",
+    f"{Field.LOT_EXPIRE}1": 9_000,
+    f"{Field.LOT_HELD}1": 30,
+}
+"""The fields of a hold over plan and lot."""
 
 
 def limit(place: int, kind: KindCode = KindCode.ALIGNED, **terms: Any) -> dict[str, Any]:
@@ -50,6 +72,17 @@ def record(lua: LuaModules, fields: Mapping[Any, object]) -> Any:
     """The stored record with these fields, as a script has it."""
     lua.store.hashes[RECORD] = {str(name): str(value) for name, value in fields.items()}
     return lua.call(lua.require("lib/record_store").read, RECORD)
+
+
+def only_record(lua: LuaModules, fields: Mapping[Any, object]) -> Any:
+    """The same, in a store that holds nothing else; nil where there are no fields."""
+    lua.store.hashes.clear()
+    return record(lua, fields)
+
+
+def in_slots(slots: Mapping[int, int]) -> dict[str, object]:
+    """The fields that say in which slot each place was charged."""
+    return {f"{Field.SLOT}{place}": slot for place, slot in slots.items()}
 
 
 def named(flat: Any) -> dict[str, Any]:
