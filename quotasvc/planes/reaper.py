@@ -8,6 +8,7 @@ without the other.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Iterable
 from weakref import WeakValueDictionary
 
 from quotasvc.domain.catalog import Catalog, OnExpiry
@@ -40,6 +41,16 @@ def clock_skew() -> Unavailable:
 def changing(what: str) -> Unavailable:
     """A call has done what the store asked for as often as it may; its caller may try again."""
     return Unavailable(f"{what} keep changing", reason="CHANGING")
+
+
+async def _all(calls: Iterable[Awaitable[object]]) -> None:
+    """Makes all calls at once, and fails as the first of them that failed, when all have ended.
+
+    What a failed round had begun would else go on beside the next one, after its caller was told.
+    """
+    for result in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 class _Turn:
@@ -75,7 +86,7 @@ class Reaper:
                 return 0
             turn.rounds += 1
             ids = await self._agenda.due_holds(team_id, now_ms, deadline)
-            await asyncio.gather(*(self._expire(text, now_ms, deadline) for text in ids))
+            await _all(self._expire(text, now_ms, deadline) for text in ids)
             await self._agenda.settle_due(team_id, deadline)
         return len(ids)
 
@@ -94,11 +105,9 @@ class Reaper:
         """Removes records of the team whose time is over. Returns how many."""
         names = await self._agenda.due_records(team_id, now_ms, deadline)
         digests = [self._digest_of(name) for name in names]
-        await asyncio.gather(
-            *(
-                self._agenda.purge(team_id, name, digest, deadline)
-                for name, digest in zip(names, digests, strict=True)
-            )
+        await _all(
+            self._agenda.purge(team_id, name, digest, deadline)
+            for name, digest in zip(names, digests, strict=True)
         )
         await self._agenda.settle_due(team_id, deadline)
         return len(names)

@@ -92,10 +92,15 @@ def reap(state: TeamState, r: Reservation, at_ms: int) -> None:
     state.wrote(at_ms, entry=r.is_provisional)
 
 
+def due_holds(state: TeamState, at_ms: int) -> list[Reservation]:
+    """Holds of the team that are over, the one that ended first before the others."""
+    due = [r for r in state.records.values() if r.state_at(at_ms) != r.state]
+    return sorted(due, key=lambda r: (r.expire_ms or 0, r.handle[2]))
+
+
 def reap_due(state: TeamState, at_ms: int) -> None:
     """All holds of the team that are over: no decision counts them, an overrun neither."""
-    due = [r for r in state.records.values() if r.state_at(at_ms) != r.state]
-    for r in sorted(due, key=lambda r: (r.expire_ms or 0, r.handle[2])):
+    for r in due_holds(state, at_ms):
         reap(state, r, at_ms)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from quotasvc.domain.faults import Unavailable
@@ -9,8 +11,10 @@ from quotasvc.domain.outcome import DenialReason, Denied
 from quotasvc.domain.reservation import SETTLED_RECORD_MS, Payer, State
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.usage import Subject
-from quotasvc.store import keys
-from quotasvc.store.executor import Executor
+from quotasvc.store import keys, table
+from quotasvc.store.declaration import Script
+from quotasvc.store.executor import Executor, Reply, Word
+from quotasvc.store.faults import StoreUnavailable
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT, PLANS, catalog
 from tests.support.clock import DAY, HOUR, MINUTE, SECOND, Clock
@@ -133,6 +137,41 @@ async def test_reaping_twice_gives_back_once(quota: Quota, clock: Clock) -> None
     # then nothing is left for it, and nothing to do
     assert await quota.agenda.due_holds(TEAM, clock(), quota.deadline) == ()
     assert await quota.window() == (0, 0)
+
+
+async def test_a_round_that_fails_has_ended_before_anybody_is_told(
+    quota: Quota, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next round, of a caller who tries again, runs beside the rest of it (SEM-16)."""
+    # given five holds that are over, and a store that loses what is asked of it about the first
+    await quota.team()
+    for _ in range(5):
+        await quota.reserve(10)
+    clock.advance(HOLD_MS)
+    run, running, expired = quota.executor.run, 0, 0
+
+    async def losing(
+        script: Script, keys: Sequence[str], args: Sequence[Word], deadline: float
+    ) -> list[Reply]:
+        nonlocal running, expired
+        expired += script is table.EXPIRE
+        if script is table.EXPIRE and expired == 1:
+            raise StoreUnavailable("lost", sent=False)
+        running += 1
+        try:
+            return await run(script, keys, args, deadline)
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(quota.executor, "run", losing)
+    # when somebody reaps
+    with pytest.raises(Unavailable):
+        await quota.reap()
+    # then nothing goes on behind his back, the other holds are over, and the next round has the one
+    assert (running, expired) == (0, 5)
+    assert len(await quota.agenda.due_holds(TEAM, clock(), quota.deadline)) == 1
+    await quota.reap()
+    assert await quota.agenda.due_holds(TEAM, clock(), quota.deadline) == ()
 
 
 async def test_more_holds_than_one_round_takes_are_all_reaped(quota: Quota, clock: Clock) -> None:
