@@ -60,12 +60,10 @@ class DecisionPlane:
         )
         self._reservations = Reservations(
             catalogs=catalogs,
-            teams=teams,
             store=store,
             agenda=agenda,
             reaper=reaper,
             secrets=secrets,
-            clock_ms=clock_ms,
         )
 
     @property

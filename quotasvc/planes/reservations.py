@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from quotasvc.domain.reservation import Reservation, ReservationId, State, request_digest
 from quotasvc.domain.secret import Secrets
@@ -15,7 +14,9 @@ from quotasvc.planes.settlement import find_record, not_found, verify
 from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.decision import MARK_PREFIX, DecisionStore
 from quotasvc.store.record import Record
-from quotasvc.store.team import TeamDirectory
+
+NO_REQUEST = ""
+"""The id of no request: asked for it, the store says what time it is for the team, and no more."""
 
 FINDS_AT_ONCE = 50
 """Records of one page that are looked up together: decisions share the connection."""
@@ -28,20 +29,16 @@ class Reservations:
         self,
         *,
         catalogs: Catalogs,
-        teams: TeamDirectory,
         store: DecisionStore,
         agenda: AgendaStore,
         reaper: Reaper,
         secrets: Secrets,
-        clock_ms: Callable[[], int],
     ) -> None:
         self._catalogs = catalogs
-        self._teams = teams
         self._store = store
         self._agenda = agenda
         self._reaper = reaper
         self._secrets = secrets
-        self._clock_ms = clock_ms
 
     async def get(self, reservation_id: str, deadline: float) -> Reservation:
         """The reservation of this id, as it stands."""
@@ -69,12 +66,9 @@ class Reservations:
         Live holds are listed by their end, others by the time at which they leave the store. A
         page may have fewer than asked for, even none, and not be the last.
         """
-        if TEAM_ID.fullmatch(listing.team_id) is None or not await self._teams.get(
-            listing.team_id, deadline
-        ):
-            raise not_found()
+        now_ms = await self._team_time(listing.team_id, deadline)
         # A hold whose time is over is listed among the expired ones once it is reaped.
-        await self._reaper.reap(listing.team_id, self._clock_ms(), deadline)
+        await self._reaper.reap(listing.team_id, now_ms, deadline)
         places = await self._agenda.places(
             listing.team_id,
             listing.after,
@@ -90,6 +84,15 @@ class Reservations:
             shown += await asyncio.gather(*finds)
         last = places[-1] if len(places) == listing.size else None
         return tuple(found for found in shown if found is not None), last
+
+    async def _team_time(self, team_id: str, deadline: float) -> int:
+        """The time by which a team's reservations are judged: our clock may be behind it."""
+        if TEAM_ID.fullmatch(team_id) is None:
+            raise not_found()
+        found = await self._store.find(team_id, request_digest(team_id, NO_REQUEST), deadline)
+        if not found.now_ms:
+            raise not_found()
+        return found.now_ms
 
     async def _listed(self, name: str, state: State, deadline: float) -> Reservation | None:
         """The reservation, if it is in that state."""

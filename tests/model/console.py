@@ -21,7 +21,14 @@ from tests.model.policy import (
     Team,
     wire,
 )
-from tests.model.settlement import Settlement, answers, reap_due, reservation_wire
+from tests.model.settlement import (
+    Settlement,
+    answers,
+    due_holds,
+    reap,
+    reap_due,
+    reservation_wire,
+)
 
 LOT_MAX = 9_000_000_000_000_000  # L2
 EXPIRIES_MAX = 100  # L3: lots in one entry
@@ -210,10 +217,14 @@ class Console(Settlement):
         return wire(seq=state.seq)
 
     def sweep(self, now_ms: int) -> None:
-        """Reaps, books expiries, lets lots in, purges records (SEM-22, SEM-30, SEM-31, L3)."""
+        """Reaps, books expiries, lets lots in, purges records (SEM-22, SEM-30, SEM-31, L3).
+
+        What is due for reaping or purging, the sweeper finds by its own clock.
+        """
         for state in self.teams.values():
             at_ms = state.now(now_ms)
-            reap_due(state, at_ms)
+            for r in due_holds(state, now_ms):
+                reap(state, r, at_ms)
             lots = [lot for lot in state.lots.values() if not lot.waiting]
             over = [lot for lot in lots if lot.is_over(at_ms) and lot.available]
             for number, lot in enumerate(over):
@@ -223,7 +234,7 @@ class Console(Settlement):
             promote(state, at_ms, is_sweep=True)
             for request_id, r in list(state.records.items()):
                 purge_ms = r.purge_ms()
-                if purge_ms is not None and purge_ms <= at_ms:
+                if purge_ms is not None and purge_ms <= now_ms:
                     del state.records[request_id]
 
     # Promises about the whole state.

@@ -131,8 +131,8 @@ class Player:
         """
         state = self.oracle.teams[TEAM]
         at_ms = state.now(self.now_ms)
-        if await self.service.due() < len(due_holds(state, at_ms)):
-            await self.service.reap()
+        if await self.service.due(at_ms) < len(due_holds(state, at_ms)):
+            await self.service.reap(at_ms)
             reap_due(state, at_ms)
 
     def lose(self, what: str, after: int) -> None:

@@ -187,18 +187,18 @@ class Service:
         quota = self.quotas[0]
         await quota.control.revoke_lot(TEAM, lot_id, quota.deadline)
 
-    async def due(self) -> int:
-        """How many holds of the team are over and not yet reaped."""
-        return len(await self.quotas[0].agenda.due_holds(TEAM, self.clock.now_ms, _soon()))
+    async def due(self, at_ms: int) -> int:
+        """How many holds of the team are over by then and not yet reaped."""
+        return len(await self.quotas[0].agenda.due_holds(TEAM, at_ms, _soon()))
 
-    async def reap(self) -> None:
+    async def reap(self, at_ms: int) -> None:
         """Ends them."""
-        await self.quotas[0].reaper.reap(TEAM, self.clock.now_ms, _soon())
+        await self.quotas[0].reaper.reap(TEAM, at_ms, _soon())
 
     async def sweep(self) -> None:
         """What the sweeper does for the team in one round."""
-        await self.reap()
         reaper, now_ms = self.quotas[1].reaper, self.clock.now_ms
+        await self.reap(now_ms)
         await reaper.book(TEAM, _soon())
         await reaper.enter(TEAM, _soon())
         await reaper.purge(TEAM, now_ms, _soon())

@@ -9,7 +9,7 @@ from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import SETTLED_RECORD_MS, State
 from quotasvc.planes.ask import Listing
 from quotasvc.store.answer import Answer
-from tests.support.clock import MINUTE, Clock
+from tests.support.clock import HOUR, MINUTE, SECOND, Clock
 from tests.support.quota import TEAM, Quota
 
 
@@ -47,6 +47,21 @@ async def test_marks_of_old_reservations_are_not_listed(
     # then the reports are listed as what was committed, once each, and nothing else is
     expected = sorted(report.reservation_id for report in reports)
     assert sorted(await listed(quota, State.COMMITTED, size)) == expected
+
+
+async def test_a_clock_that_is_behind_hides_no_reservation(quota: Quota, clock: Clock) -> None:
+    """A team's time never goes back (SEM-37): what is over by it is over in the lists too."""
+    # given a hold that is over by the time of a later call, which reaped nothing
+    await quota.team()
+    over = await quota.reserve(1)
+    later = await quota.reserve(1, hold_ms=HOUR)
+    clock.advance(10 * MINUTE)
+    await quota.refund(later)
+    # when the list is asked of a replica whose clock is a second behind
+    clock.advance(-SECOND)
+    # then the hold is in the list of its state
+    assert await listed(quota, State.EXPIRED) == [over.reservation_id]
+    assert await listed(quota, State.HELD) == []
 
 
 async def test_what_leaves_while_it_is_listed_is_left_out(
