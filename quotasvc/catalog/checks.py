@@ -15,6 +15,9 @@ from quotasvc.domain.unit import NANOS_PER_CURRENCY_UNIT
 ENTRIES_MAX = 1_000
 """Of resources, and of plans: their indexes are written into reservation ids (05)."""
 
+SELLABLE_PLANS_MAX = 64
+"""Plans for sale: a denial asks the store, in one go, which of them would admit the request."""
+
 RATE_ROWS_MAX = 24
 """The rate-limit rows that counted a request are a bit mask inside its reservation id (05)."""
 
@@ -64,6 +67,10 @@ def _sizes(file: CatalogFile) -> Iterator[Finding]:
     ):
         if count > most:
             yield Finding((name,), f"there are {count} of them, more than {most}", "remove some")
+    sellable = sum(plan.sellable for plan in file.plans)
+    if sellable > SELLABLE_PLANS_MAX:
+        wrong = f"{sellable} of them are for sale, more than {SELLABLE_PLANS_MAX}"
+        yield Finding(("plans",), wrong, "retire some: `sellable: false`")
 
 
 def _credits(file: CatalogFile) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ what cannot be otherwise is not asked.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -122,18 +123,22 @@ class Foresight:
     ) -> tuple[str, ...]:
         """Sellable plans above the present one that would admit the request now, cheapest first.
 
-        Only where an Owner is told: others ask for a seat instead (SEM-48).
+        Only where an Owner is told: others ask for a seat instead (SEM-48). All are asked in one
+        round trip; the loader bounds how many can be for sale.
         """
         route = order.route
         if not denial.may_upgrade(route, shortage) or route.member.role is not Role.OWNER:
             return ()
-        admitting = []
-        for plan in denial.larger_plans(route, self._catalog()):
-            changed = self._with_plan(route, plan, now_ms)
-            found = await self._ask(changed, order.request, now_ms, now_ms, version, deadline)
-            if found is not None and found[1].code is Code.GRANTED:
-                admitting.append(plan.plan_id)
-        return tuple(admitting)
+        plans = denial.larger_plans(route, self._catalog())
+        routes = (self._with_plan(route, plan, now_ms) for plan in plans)
+        found = await asyncio.gather(
+            *(self._ask(r, order.request, now_ms, now_ms, version, deadline) for r in routes)
+        )
+        return tuple(
+            plan.plan_id
+            for plan, one in zip(plans, found, strict=True)
+            if one is not None and one[1].code is Code.GRANTED
+        )
 
     def _with_plan(self, route: Route, plan: Plan, now_ms: int) -> Route:
         """The same route as if the seat were of `plan`, or as if there were a seat."""

@@ -279,3 +279,34 @@ async def test_images_are_found_by_the_plan_that_has_them(quota: Quota) -> None:
     assert denied.denial.reason is DenialReason.NOT_IN_PLAN
     assert upgrades(denied) == ("pictures",)
     assert upgrades(await quota.denied(resource="image/a", usage=Usage.of(images=11))) == ()
+
+
+# However many plans are for sale, a denial waits for them once.
+
+
+async def reads(quota: Quota) -> int:
+    """How often the store has read what somebody sent."""
+    found = await quota.executor.call("INFO", "stats", deadline=quota.deadline)
+    assert isinstance(found, bytes)
+    [line] = [line for line in found.splitlines() if line.startswith(b"total_reads_processed:")]
+    return int(line.partition(b":")[2])
+
+
+async def test_all_larger_plans_are_asked_about_in_one_round_trip(
+    executor: Executor, clock: Clock
+) -> None:
+    # given one plan above the seat's, and many (SEM-9)
+    counts = []
+    for number in (1, 20):
+        above = (named(f"above{n}", 10 + n, texts(hours(900))) for n in range(number))
+        quota = Quota(executor, clock, gated(plans=(named("small", 5, texts(hours(100))), *above)))
+        await quota.team(plan="small", access=False)
+        # when a request is denied that each of them would admit
+        before = await reads(quota)
+        denied = await quota.decide(quota.ask(101))
+        counts.append(await reads(quota) - before)
+        assert isinstance(denied, Denied)
+        assert len(upgrades(denied)) == number
+        await executor.call("FLUSHALL", deadline=quota.deadline)
+    # then the store has read no more often
+    assert counts[0] == counts[1]

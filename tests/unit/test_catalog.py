@@ -287,7 +287,8 @@ def test_nothing_is_noted_that_is_not_stated() -> None:
 
 
 SONG = "\n  - {{id: music/{}, measures: [], prices: [{{price: {{requests: 0}}}}]}}"
-PLAN = "\n  - {{id: copy-{}, like: plus}}"
+PLAN = "\n  - {{id: copy-{}, like: plus, sellable: false}}"
+FOR_SALE = "\n  - {{id: copy-{}, like: plus}}"
 ROW = "\n      - {{price: {{requests: 0}}, when: {{style: {}}}}}"
 
 
@@ -305,6 +306,17 @@ def test_indexes_in_reservation_ids_are_bounded(where: str, one: str, most: int,
     # then one more is refused
     problems = refusal(changed(where, where + "".join(added)))
     assert [(p.path, "more than 1000" in p.wrong) for p in problems] == [(path, True)]
+
+
+def test_a_denial_looks_at_64_plans_for_sale_at_most() -> None:
+    # SEM-9: all that would admit the request are named; 3 are for sale
+    where = "        windows: [{type: day, limit: 5}, {type: week, limit: 35}]"
+    added = [FOR_SALE.format(number) for number in range(62)]
+    catalog(where, where + "".join(added[:61]))
+    problems = refusal(changed(where, where + "".join(added)))
+    assert [(p.path, p.wrong) for p in problems] == [
+        ("plans", "65 of them are for sale, more than 64")
+    ]
 
 
 RATE = "\n  - {{id: r{}, resources: [{}], rpm: 1}}"
