@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quotasvc.api import parse, render
 from quotasvc.api.call import Call
-from quotasvc.api.page import from_pb_page
+from quotasvc.api.page import from_lot_token, from_pb_size, to_lot_token
 from quotasvc.planes.usage import UsagePlane
 from quotasvc.v1 import usage_pb2
 
@@ -37,10 +37,11 @@ class UsageApi:
         self, request: usage_pb2.ListLotsRequest, call: Call
     ) -> usage_pb2.ListLotsResponse:
         """A page of the team's Credit lots."""
-        subject, page = parse.from_pb_subject(request), from_pb_page(request)
-        lots, next_page_token = page.cut(await self._plane.lots(subject, call.deadline))
+        subject, size = parse.from_pb_subject(request), from_pb_size(request.page_size)
+        place = from_lot_token(request.page_token)
+        lots, further = await self._plane.lots(subject, size, place, call.deadline)
         return usage_pb2.ListLotsResponse(
             lots=[render.to_pb_lot(lot) for lot in lots],
-            next_page_token=next_page_token,
+            next_page_token=to_lot_token(further),
             currency=self._plane.catalog.currency,
         )

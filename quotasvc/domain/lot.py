@@ -34,15 +34,16 @@ class Lot:
     expire_ms: int | None
     waiting: bool = False
 
-    @property
-    def is_open(self) -> bool:
-        """Something in it is available or held."""
-        return self.available > 0 or self.held > 0
 
-    @property
-    def draw_order(self) -> tuple[bool, int, int, str]:
-        """First to expire is first drawn, no expiry last; ties by purchase, then id (SEM-21)."""
-        return (self.expire_ms is None, self.expire_ms or 0, self.purchase_ms, self.lot_id)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotPlace:
+    """Where a page of lots begins: in which section of the list, and behind which lot of it.
+
+    Sections: 1, open lots in the order of drawing; 2, waiting ones, oldest first; 3, all others.
+    """
+
+    section: int = 1
+    after: str = ""  # as the order of drawing names lots; empty: with the section's first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

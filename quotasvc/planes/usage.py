@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from quotasvc.domain.catalog import Allowance, Catalog, Plan
-from quotasvc.domain.faults import NotFound
-from quotasvc.domain.lot import Balance, Lot
+from quotasvc.domain.faults import InvalidArgument, NotFound
+from quotasvc.domain.lot import Balance, Lot, LotPlace
 from quotasvc.domain.order import WindowTerm, plan_of, window_term, windows_that_apply
 from quotasvc.domain.outcome import LimitStatus
 from quotasvc.domain.reservation import Payer
@@ -142,11 +142,27 @@ class UsagePlane:
         credits = await self._balance(team_id, Payer.CREDITS, deadline)
         return credits, await self._balance(team_id, Payer.WALLET, deadline)
 
-    async def lots(self, subject: Subject, deadline: float) -> tuple[Lot, ...]:
-        """The team's Credit lots: open ones in the order of drawing, then the others."""
+    async def lots(
+        self, subject: Subject, size: int, place: LotPlace, deadline: float
+    ) -> tuple[tuple[Lot, ...], LotPlace | None]:
+        """A page of the team's Credit lots, and the place where the next one begins: open ones in
+        the order of drawing, then those that wait, then the others.
+
+        A page may have fewer than asked for, even none, and not be the last.
+        """
         team_id = (await self._person(subject, deadline)).team.team_id
-        lots = await self._lots(team_id, Payer.CREDITS, deadline)
-        return tuple(sorted(lots, key=lambda lot: (not lot.is_open, lot.draw_order)))
+        patience = Patience()
+        while True:
+            page = await self._store.lots(team_id, Payer.CREDITS, size, place, deadline)
+            match page.code:
+                case Code.GRANTED:
+                    return page.lots, page.further
+                case Code.UNKNOWN:
+                    raise InvalidArgument("page_token", "names no lot of this team")
+                case Code.UNLISTED:
+                    await self._store.list_all(team_id, Payer.CREDITS, deadline)
+            answer = Answer(code=page.code, now_ms=page.now_ms, seq=0)
+            await patience.go_on(self._reaper, team_id, answer, deadline)
 
     async def _person(self, subject: Subject, deadline: float) -> _Person:
         """The member who asks or is asked about; unknown and foreign look alike."""
@@ -200,15 +216,6 @@ class UsagePlane:
             Bounds.of(tuple(term for _, term in terms), self._clock_ms()),
             deadline,
         )
-
-    async def _lots(self, team_id: str, payer: Payer, deadline: float) -> tuple[Lot, ...]:
-        patience = Patience()
-        while True:
-            pool = await self._store.pool(team_id, payer, deadline)
-            if pool.code is Code.GRANTED:
-                return pool.lots
-            answer = Answer(code=pool.code, now_ms=pool.now_ms, seq=0)
-            await patience.go_on(self._reaper, team_id, answer, deadline)
 
     async def _balance(self, team_id: str, payer: Payer, deadline: float) -> Balance:
         patience = Patience()

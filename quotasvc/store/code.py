@@ -38,6 +38,7 @@ class Code(IntEnum):
     UNCHARGED = 28
     COUNTED = 29
     PRICE = 30
+    UNLISTED = 31
 
 
 class KindCode(IntEnum):

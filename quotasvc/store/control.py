@@ -90,6 +90,7 @@ class ControlStore:
             pool.held,
             pool.info,
             pool.parked,
+            pool.all,
             pool.sums,
             pool.ends,
             pool.waiting,

@@ -89,6 +89,7 @@ class PoolKeys:
     info: str
     waiting: str  # ZSET: paid lots without a place in the order, by the time of their grant
     parked: str  # HASH: their nanos
+    all: str  # ZSET: every lot that there has been, as they were or would be in the order
     sums: str  # HASH: what was granted, has expired and was revoked in all
 
 
@@ -172,5 +173,6 @@ def _pool_keys(prefix: str) -> PoolKeys:
         info=f"{prefix}:info",
         waiting=f"{prefix}:waiting",
         parked=f"{prefix}:parked",
+        all=f"{prefix}:all",
         sums=f"{prefix}:sums",
     )

@@ -299,8 +299,9 @@ LOTS = Script(
     name="usage/lots",
     keys=(
         *("team", "pool_order", "pool_available", "pool_held", "pool_consumed", "pool_expired"),
-        *("pool_revoked", "pool_info", "pool_parked", *_DRAWS),
+        *("pool_revoked", "pool_info", "pool_parked", "pool_all", *_DRAWS),
     ),
+    args=(Arg("section"), Arg("size"), Arg("after", str)),
     flags=("no-writes",),
     constants=CONSTANTS,
 )
@@ -316,7 +317,7 @@ GRANT_LOT = Script(
     name="control/grant_lot",
     keys=(
         *("team", "ledger", "due", "pool_order", "pool_available", "pool_held", "pool_info"),
-        *("pool_parked", "pool_sums", *_DRAWS),
+        *("pool_parked", "pool_all", "pool_sums", *_DRAWS),
     ),
     args=(Arg("pool"), Arg("expire_ms"), Arg("is_paid"), Arg("team_id", str)),
     rest_args=Arg("lots", str),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from quotasvc.domain.catalog import Allowance
 from quotasvc.domain.faults import Corrupt
-from quotasvc.domain.lot import Balance, Lot
+from quotasvc.domain.lot import Balance, Lot, LotPlace
 from quotasvc.domain.order import WindowTerm
 from quotasvc.domain.reservation import Payer
 from quotasvc.domain.unit import AMOUNT_MAX
@@ -17,7 +17,10 @@ from quotasvc.store.call import Bounds
 from quotasvc.store.code import Code
 from quotasvc.store.executor import Executor
 from quotasvc.store.limits import limit_numbers
-from quotasvc.store.resp import Reply
+from quotasvc.store.resp import Reply, Word
+
+SCAN = 1_000
+"""Lots of an older build that are listed at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +33,14 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """All lots of a pool at one moment; empty where the code is not GRANTED."""
+class LotPage:
+    """Some lots of a pool at one moment, and where the next ones begin; None: there are no more.
+    Empty where the code is not GRANTED."""
 
     code: Code
     now_ms: int
     lots: tuple[Lot, ...] = ()
+    further: LotPlace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +84,10 @@ class UsageStore:
             case _:
                 raise Corrupt("usage/remains answered in no known shape")
 
-    async def pool(self, team_id: str, payer: Payer, deadline: float) -> Pool:
-        """Every lot of the team's Credits or wallet, spent ones too."""
+    async def lots(
+        self, team_id: str, payer: Payer, size: int, place: LotPlace, deadline: float
+    ) -> LotPage:
+        """Up to `size` lots of the team's Credits or wallet from a place on, spent ones too."""
         team = keys.team_keys(team_id)
         pool = team.pool(payer)
         names = (
@@ -93,17 +100,45 @@ class UsageStore:
             pool.revoked,
             pool.info,
             pool.parked,
+            pool.all,
             pool.ends,
             pool.waiting,
         )
-        reply = await self._executor.run(table.LOTS, names, (), deadline)
+        args = (place.section, size, place.after)
+        reply = await self._executor.run(table.LOTS, names, args, deadline)
         match reply:
-            case [int(code), int(now_ms), int(), [list(info), *states]]:
-                return Pool(code=code_of(code), now_ms=now_ms, lots=_lots(info, states, now_ms))
+            case [int(code), int(now_ms), int(), [list(ids), *columns], list(further)]:
+                return LotPage(
+                    code=code_of(code),
+                    now_ms=now_ms,
+                    lots=_lots(_words(ids), columns, now_ms),
+                    further=_place(further),
+                )
             case [int(code), int(now_ms), int()]:
-                return Pool(code=code_of(code), now_ms=now_ms)
+                return LotPage(code=code_of(code), now_ms=now_ms)
             case _:
                 raise Corrupt("usage/lots answered in no known shape")
+
+    async def list_all(self, team_id: str, payer: Payer, deadline: float) -> None:
+        """Puts on the list of all lots what an older build has granted without it.
+
+        Nothing that is read here ever changes, so it is no matter what happens meanwhile.
+        """
+        pool = keys.team_keys(team_id).pool(payer)
+        words: list[Word] = []
+        cursor = b""
+        while cursor != b"0":
+            scan = ("HSCAN", pool.info, cursor or b"0", "COUNT", SCAN)
+            reply = await self._executor.call(*scan, deadline=deadline)
+            assert isinstance(reply, list)
+            assert isinstance(reply[0], bytes)
+            cursor = reply[0]
+            for lot_id, text in _pairs(reply[1]):
+                facts = LotInfo.from_json(lot_id, text)
+                words += (facts.expire_ms or "+inf", keys.lot_member(facts.purchase_ms, lot_id))
+        for first in range(0, len(words), 2 * SCAN):
+            some = words[first : first + 2 * SCAN]
+            await self._executor.call("ZADD", pool.all, *some, deadline=deadline)
 
     async def balance(self, team_id: str, payer: Payer, deadline: float) -> PoolBalance:
         """What the team's Credits or wallet come to; costs the same however many lots are spent."""
@@ -162,31 +197,42 @@ class LotInfo:
             raise Corrupt(f"lot {lot_id} cannot be read: {error!r}") from error
 
 
-def _lots(info: list[Reply], states: list[Reply], now_ms: int) -> tuple[Lot, ...]:
-    available, held, consumed, expired, revoked, parked = (_amounts(state) for state in states)
-    lots = []
-    for lot_id, text in _pairs(info):
-        facts = LotInfo.from_json(lot_id, text)
-        left = available.get(lot_id, 0) + parked.get(lot_id, 0)
-        # Every answer counts a lot as expired from that moment on, booked or not (SEM-22).
-        is_over = facts.expire_ms is not None and facts.expire_ms <= now_ms
-        lots.append(
-            Lot(
-                lot_id=lot_id,
-                origin=facts.origin,
-                granted=facts.granted,
-                available=0 if is_over else left,
-                held=held.get(lot_id, 0),
-                consumed=consumed.get(lot_id, 0),
-                expired=expired.get(lot_id, 0) + (left if is_over else 0),
-                revoked=revoked.get(lot_id, 0),
-                purchase_ms=facts.purchase_ms,
-                grant_ms=facts.grant_ms,
-                expire_ms=facts.expire_ms,
-                waiting=lot_id in parked and not is_over,
-            )
-        )
-    return tuple(lots)
+def _lots(ids: list[bytes], columns: list[Reply], now_ms: int) -> tuple[Lot, ...]:
+    """The lots of a page: their facts and amounts as columns, in the order of the ids."""
+    rows = zip(ids, *(column for column in columns if isinstance(column, list)), strict=True)
+    return tuple(_lot(lot_id.decode(), text, amounts, now_ms) for lot_id, text, *amounts in rows)
+
+
+def _lot(lot_id: str, text: Reply, amounts: list[Reply], now_ms: int) -> Lot:
+    facts = LotInfo.from_json(lot_id, text.decode() if isinstance(text, bytes) else "")
+    available, held, consumed, expired, revoked, parked = (
+        _amount(lot_id, amount) for amount in amounts
+    )
+    left = available + parked
+    # Every answer counts a lot as expired from that moment on, booked or not (SEM-22).
+    is_over = facts.expire_ms is not None and facts.expire_ms <= now_ms
+    return Lot(
+        lot_id=lot_id,
+        origin=facts.origin,
+        granted=facts.granted,
+        available=0 if is_over else left,
+        held=held,
+        consumed=consumed,
+        expired=expired + (left if is_over else 0),
+        revoked=revoked,
+        purchase_ms=facts.purchase_ms,
+        grant_ms=facts.grant_ms,
+        expire_ms=facts.expire_ms,
+        waiting=parked > 0 and not is_over,
+    )
+
+
+def _place(words: list[Reply]) -> LotPlace | None:
+    match words:
+        case [int(section), bytes(after)]:
+            return LotPlace(section=section, after=after.decode())
+        case _:
+            return None
 
 
 def _balance(parts: list[Reply], now_ms: int) -> Balance:
@@ -223,9 +269,14 @@ def _pairs(flat: Reply) -> list[tuple[str, str]]:
 
 
 def _amounts(flat: Reply) -> dict[str, int]:
-    amounts = {}
-    for lot_id, text in _pairs(flat):
-        if not text.isascii() or not text.isdigit() or int(text) > AMOUNT_MAX:
-            raise Corrupt(f"lot {lot_id} has {text!r}, which is no amount")
-        amounts[lot_id] = int(text)
-    return amounts
+    return {lot_id: _amount(lot_id, text.encode()) for lot_id, text in _pairs(flat)}
+
+
+def _amount(lot_id: str, word: Reply) -> int:
+    """What is stored; nothing is 0."""
+    if word is None:
+        return 0
+    text = word.decode() if isinstance(word, bytes) else ""
+    if not text.isascii() or not text.isdigit() or int(text) > AMOUNT_MAX:
+        raise Corrupt(f"lot {lot_id} has {text!r}, which is no amount")
+    return int(text)

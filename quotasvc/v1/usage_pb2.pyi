@@ -277,7 +277,9 @@ class ListLotsResponse(_message.Message):
     """ISO 4217 code of every `_nanos` here."""
     @_builtins.property
     def lots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lot]:
-        """The lots: open ones first, in the order of drawing."""
+        """The lots: open ones first, in the order of drawing; then those that wait for a place, oldest
+        first; then all others. A page may have fewer than asked for, even none, and not be the last.
+        """
 
     def __init__(
         self,

@@ -66,6 +66,8 @@ def _lots(known: Acknowledged, name: str, team: stored.Team, sums: Tally) -> Ite
             yield f"{label}: revoked is {lot.parts['revoked']}, and nobody revoked"
         if lot.is_in_order != (lot.parts["available"] > 0):
             yield f"{label}: available is {lot.parts['available']}, in order: {lot.is_in_order}"
+        if not lot.is_listed:
+            yield f"{label}: it is not on the list of all lots"
 
 
 def _windows(known: Acknowledged, name: str, team: stored.Team, sums: Tally) -> Iterator[str]:

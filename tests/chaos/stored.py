@@ -14,7 +14,8 @@ partition of a team; here they are found by their endings.
   number.
 - `credits:<team>:…`, `wallet:<team>:…`: `order` is a ZSET of "<purchased>:<lot>" by expiry, of lots
   with something available; `available`, `held`, `consumed`, `expired` and `revoked` are HASHes of
-  nanos by lot, where nothing means 0; `ends` has each lot's expiry, `info` what was granted.
+  nanos by lot, where nothing means 0; `ends` has each lot's expiry, `info` what was granted, and
+  `all` is a ZSET of the members of all lots, spent ones too.
 - `ledger`: the STREAM of a partition; a name may come more than once in an entry.
 """
 
@@ -58,6 +59,7 @@ class Lot:
     expire_ms: int  # 0: never
     parts: dict[str, int]
     is_in_order: bool
+    is_listed: bool
 
 
 @dataclass(slots=True)
@@ -177,7 +179,10 @@ class Store:
             name = f"{prefix}{pool}:{team}"
             parts = {part: self.hash(f"{name}:{part}") for part in PARTS}
             ends = self.hash(f"{name}:ends")
-            order = {_lot_id(member) for member in self("ZRANGE", f"{name}:order", 0, -1)}
+            order, every = (
+                {_lot_id(member) for member in self("ZRANGE", f"{name}:{kind}", 0, -1)}
+                for kind in ("order", "all")
+            )
             for lot, info in self.hash(f"{name}:info").items():
                 yield (
                     (payer, lot),
@@ -186,6 +191,7 @@ class Store:
                         expire_ms=int(ends[lot]),
                         parts={part: int(parts[part].get(lot, 0)) for part in PARTS},
                         is_in_order=lot in order,
+                        is_listed=lot in every,
                     ),
                 )
 

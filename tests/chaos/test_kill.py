@@ -64,6 +64,10 @@ def _count_twice(store: Store, prefix: str) -> None:
     store("HINCRBY", f"{prefix}team:red", "seq", 1)
 
 
+def _lose_a_lot_from_the_list(store: Store, prefix: str) -> None:
+    store("ZPOPMAX", f"{prefix}credits:red:all")
+
+
 LIES: dict[Lie, str] = {
     _spend_of_a_lot: "credits lot lot-5",
     _give_back_to_a_lot: "credits lot lot-3: consumed",
@@ -72,6 +76,7 @@ LIES: dict[Lie, str] = {
     _drop_an_entry: "the ledger has",
     _drop_a_record: "acknowledged, and not in the store",
     _count_twice: "nobody was told of",
+    _lose_a_lot_from_the_list: "it is not on the list of all lots",
 }
 """Each with what the checker has to say about it."""
 

@@ -15,7 +15,7 @@ def granted(lua: LuaModules, *infos: str) -> None:
     """A pool to which a grant in so many parts was made."""
     lua.store.hashes.clear()
     lua.store.orders.clear()
-    names = ("info", "ends", "parked", "waiting", "available", "order")
+    names = ("info", "ends", "parked", "waiting", "available", "order", "all")
     lua.receive_keys(**{f"pool_{name}": name for name in names})
     lua.store.hashes["info"] = dict(zip(("lot", "lot.2", "lot.3"), infos, strict=False))
 
@@ -75,4 +75,5 @@ def test_a_lot_lies_in_the_order_by_its_end_or_waits_by_its_grant(
     said = {"info": {"lot": INFO[0]}, "ends": {"lot": str(expire_ms)}}
     amount, place = ("parked", "waiting") if is_waiting else ("available", "order")
     assert lua.store.hashes == said | {amount: {"lot": "100"}}
-    assert lua.store.orders == {place: {lot.member: "1000" if is_waiting else score}}
+    where = {place: {lot.member: "1000" if is_waiting else score}}
+    assert lua.store.orders == where | {"all": {lot.member: score}}

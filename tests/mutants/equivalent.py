@@ -17,7 +17,6 @@ _CATALOG = f"{_DOMAIN}/catalog.py"
 _CYCLE = f"{_DOMAIN}/cycle.py"
 _DENIAL = f"{_DOMAIN}/denial.py"
 _GATE = f"{_DOMAIN}/gate.py"
-_LOT = f"{_DOMAIN}/lot.py"
 _ORDER = f"{_DOMAIN}/order.py"
 _PEAK = f"{_DOMAIN}/peak.py"
 _RATE_CARD = f"{_DOMAIN}/rate_card.py"
@@ -54,12 +53,6 @@ EQUIVALENT: Mapping[Key, str] = {
         _GATE, "CONCURRENCY_PLACE = PLACE_FIRST + 3 * ROWS_MAX", 34, "number+1"
     ): "any place beyond those of the rows",
     Key(_GATE, "CONCURRENCY = 3", 14, "number+1"): "any number beyond those of the rows",
-    Key(
-        _LOT,
-        "return (self.expire_ms is None, self.expire_ms or 0, self.purchase_ms, self.lot_id)",
-        50,
-        "number+1",
-    ): "lots without an end are compared with each other only",
     Key(
         _ORDER, "_NEVER_PEAK = _Peak(False, 0, AMOUNT_MAX)", 27, "number-1"
     ): "the bound is the latest of several, of which none is below 0",

@@ -20,6 +20,35 @@ _END = "each lot has its end among them, be it none"
 
 EQUIVALENT_LUA: Mapping[Key, str] = {
     Key(
+        f"{_LIB}/closed_lot_store.lua", "local STEP = 100", 13, "number"
+    ): "how many are read at a time",
+    Key(
+        f"{_LIB}/lot_page_store.lua",
+        'for _, member in ipairs(redis.call("ZRANGE", KEY.pool_waiting, from, '
+        "from + size - #page)) do",
+        81,
+        "minus",
+    ): "reads more of them than it looks at",
+    Key(
+        f"{_LIB}/open_lot_store.lua",
+        'local at = after == "" and -1 or redis.call("ZRANK", KEY.pool_order, after)',
+        28,
+        "number",
+    ): "no place is before the first",
+    Key(
+        f"{_LIB}/open_lot_store.lua",
+        "if place > last then members[place] = member end",
+        9,
+        "greater",
+        1,
+    ): "the last one itself is not among them",
+    Key(
+        f"{_LIB}/open_lot_store.lua",
+        'local last = after == "" and -1 or rank(after)',
+        30,
+        "number",
+    ): "any number below 0 is before the first",
+    Key(
         f"{_LIB}/entry_store.lua",
         'local found, lots = redis.call("ZRANGE", KEY.pool_waiting, 0, BOUND.batch - 1), {}',
         74,

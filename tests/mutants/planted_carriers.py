@@ -36,6 +36,27 @@ PLANTED_CARRIERS = (
         caught_by="tests/lua/test_grant_store.py",
     ),
     Planted(
+        path=f"{_LIB}/grant_store.lua",
+        old='redis.call("ZADD", KEY.pool_all, lot.score(expire_ms), one.member)\n',
+        new="",
+        breaks="no lot is on the list of all: each page of them looks for it again",
+        caught_by="tests/lua/test_grant_store.py",
+    ),
+    Planted(
+        path=f"{_LIB}/open_lot_store.lua",
+        old="  add_held(members, last)\n",
+        new="",
+        breaks="a lot that is wholly held is on no page",
+        caught_by="tests/store/test_lot_pages.py",
+    ),
+    Planted(
+        path=f"{_LIB}/closed_lot_store.lua",
+        old=" and not parked[i]",
+        new="",
+        breaks="a lot that waits is listed twice, or thrice",
+        caught_by="tests/store/test_lot_pages.py",
+    ),
+    Planted(
         path=f"{_LIB}/limit_list.lua",
         old="{}, first - 1",
         new="{}, 0",

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from quotasvc.domain.faults import Corrupt
-from quotasvc.store import table
+from quotasvc.store import keys, table
 from quotasvc.store.executor import Executor
 from quotasvc.store.resp import Reply
 from quotasvc.store.scripts import Script
-from tests.support.clock import MINUTE, Clock
+from tests.support.clock import DAY, MINUTE, START_MS, Clock
 from tests.support.scene import (
     ALL_KEYS,
     CALLS,
+    ENDED,
     HELD,
     LOT,
     NAMES,
@@ -73,10 +74,10 @@ async def test_a_key_of_another_type_stops_every_call_that_touches_it_and_no_oth
     scene: Scene, call: Call
 ) -> None:
     whole, now_ms = await scene.quota.dump(), scene.clock()
-    keys = ALL_KEYS | {scene.mark}
-    assert {name.decode() for name in whole} <= keys
+    names = ALL_KEYS | {scene.mark}
+    assert {name.decode() for name in whole} <= names
     stopped = set()
-    for key in sorted(keys):
+    for key in sorted(names):
         # given a key that somebody has overwritten
         await scene.restore(whole, now_ms)
         await scene.do("SET", key, "spoiled")
@@ -110,6 +111,28 @@ async def test_a_lot_that_cannot_be_read_is_corrupt(sound: Scene, text: str) -> 
     fault = await sound.refuses(BY_NAME["lots"])
     assert fault is not None
     assert LOT in fault
+
+
+@pytest.mark.parametrize(
+    ("lot_id", "at_ms", "named"), [(LOT, START_MS + DAY, LOT), (ENDED, START_MS, "stray")]
+)
+async def test_a_list_of_lots_that_has_another_in_the_place_of_one_is_corrupt(
+    sound: Scene, lot_id: str, at_ms: int, named: str
+) -> None:
+    # given as many on the list of all lots as there are, one of which nobody was granted
+    assert await sound.do("ZREM", POOL.all, keys.lot_member(at_ms, lot_id)) == 1
+    await sound.do("ZADD", POOL.all, START_MS, keys.lot_member(at_ms, "stray"))
+    # then no list is shown that lacks the lot
+    fault = await sound.refuses(BY_NAME["lots"])
+    assert fault is not None
+    assert named in fault
+
+
+async def test_a_lot_whose_end_is_no_time_is_corrupt(sound: Scene) -> None:
+    await sound.do("ZADD", POOL.all, "1.5", keys.lot_member(START_MS, ENDED))
+    fault = await sound.refuses(BY_NAME["lots"])
+    assert fault is not None
+    assert fault.startswith(f"CORRUPT {POOL.all}")
 
 
 async def test_a_slice_of_another_layout_is_corrupt(sound: Scene) -> None:

@@ -54,7 +54,7 @@ async def test_an_answer_of_no_known_shape_is_corrupt(foreign: Quota) -> None:
         foreign.reserve(1),
         foreign.remains(),
         foreign.record(1),
-        foreign.usage.lots(subject, foreign.deadline),
+        foreign.lots(),
         foreign.usage.balance(subject, foreign.deadline),
         foreign.team(),
         foreign.control.grant_lot(TEAM, Payer.CREDITS, "lot", info, foreign.deadline),

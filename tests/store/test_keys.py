@@ -63,7 +63,7 @@ def test_all_keys_of_a_team_share_one_tag() -> None:
     assert len(set(names)) == len(names)
 
 
-POOL_FIELDS = ("order", "available", "held", "consumed", "expired", "revoked", "info")
+POOL_FIELDS = ("order", "available", "held", "consumed", "expired", "revoked", "info", "all")
 
 
 def test_teams_share_only_what_is_the_partitions() -> None:

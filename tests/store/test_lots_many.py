@@ -292,6 +292,7 @@ async def costs(quota: Quota) -> dict[str, dict[str, int]]:
     found["balance"] = await commands(
         quota, quota.usage.balance(Subject(team_id=TEAM, actor_user_id="ann"), quota.deadline)
     )
+    found["lots"] = await commands(quota, quota.lot_page(5))
     found["remains"] = await commands(quota, quota.remains())
     found["denial"] = await commands(quota, quota.decide(quota.ask(50)))
     found["commit"] = await commands(quota, quota.commit(drawn, 35))
@@ -317,6 +318,35 @@ async def test_ten_thousand_spent_lots_cost_no_more_than_ten(
     # then the store runs as many commands for each of them as before
     assert await costs(quota) == few
     assert {"hget", "hset", "fcall"} <= set(few["draw"])
+    # and a page of the list reads no HASH as a whole
+    assert "hgetall" not in few["lots"]
+
+
+@pytest.mark.parametrize("size", [100, 130])
+async def test_a_page_of_many_open_lots_goes_on_behind_one_that_was_revoked(
+    quota: Quota, size: int
+) -> None:
+    # given a page of many open lots, the last of which is open no more
+    await quota.team(plan=None)
+    await grant_many(quota, 350)
+    shown, place = await quota.lot_page(size)
+    found = [lot.lot_id for lot in shown]
+    assert place is not None
+    await quota.revoke(found[-1])
+    # then the next ones have all the others, in the order of drawing, and at last that one
+    while place is not None:
+        shown, place = await quota.lot_page(size, place)
+        found += [lot.lot_id for lot in shown]
+    names = [f"lot{number:04d}" for number in range(350)]
+    assert found == [*names, names[size - 1]]
+    # and a page looks no further than it has to
+    counted = await commands(quota, quota.lot_page(5))
+    assert counted["zrank"] == 6
+    assert counted["zrange"] == 1
+    # and when all are spent they are listed in the same order
+    await quota.use(349)
+    pages = await quota.lot_pages(size)
+    assert [lot.lot_id for page in pages for lot in page] == names
 
 
 async def spend(quota: Quota, count: int, prefix: str) -> None:

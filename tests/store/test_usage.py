@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from quotasvc.domain.faults import Corrupt, NotFound
+from quotasvc.domain.lot import LotPlace
 from quotasvc.domain.team import KeyState, Role
 from quotasvc.domain.unit import Usage
 from quotasvc.planes.usage import Subject
@@ -136,9 +137,11 @@ async def test_a_member_asked_for_by_team_sees_both_balances(quota: Quota) -> No
 )
 async def test_unknown_and_foreign_look_alike(quota: Quota, subject: Subject) -> None:
     await quota.team()
-    for call in (quota.usage.remains, quota.usage.balance, quota.usage.lots):
+    for call in (quota.usage.remains, quota.usage.balance):
         with pytest.raises(NotFound):
             await call(subject, quota.deadline)
+    with pytest.raises(NotFound):
+        await quota.usage.lots(subject, 1, LotPlace(), quota.deadline)
 
 
 async def test_a_key_proves_itself_by_its_secret(quota: Quota) -> None:

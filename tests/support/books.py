@@ -195,6 +195,10 @@ class TeamBooks:
         """The lots that can be drawn on, by expiry."""
         return self.books.zsets.get(pool.order, {})
 
+    def every(self, pool: PoolKeys) -> Mapping[str, float]:
+        """All lots that there have been, by expiry."""
+        return self.books.zsets.get(pool.all, {})
+
     def waiting(self, pool: PoolKeys) -> Mapping[str, float]:
         """The lots that wait for a place, by the time of their grant."""
         return self.books.zsets.get(pool.waiting, {})

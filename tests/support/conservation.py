@@ -106,7 +106,7 @@ def _check_pool(team: TeamBooks, pool: PoolKeys) -> None:
     rebuilt = _lots_of_the_ledger(team, pool)
     held = _held_by_lot(team, pool)
     all_parked, ends = team.lots(pool, "parked"), team.lots(pool, "ends")
-    order = {}
+    every, order = {}, {}
     for lot_id, text in team.info(pool).items():
         info = json.loads(text)
         amounts = {state: states[state].get(lot_id, 0) for state in GENUINE}
@@ -118,12 +118,14 @@ def _check_pool(team: TeamBooks, pool: PoolKeys) -> None:
         for state in ("consumed", "expired", "revoked"):
             assert amounts[state] == rebuilt[lot_id, state], (lot_id, state)
         assert ends[lot_id] == (info["expire_ms"] or 0)
+        member = f"{info['purchase_ms']:013d}:{lot_id}"
+        every[member] = info["expire_ms"] or math.inf
         if amounts["available"]:
-            member = f"{info['purchase_ms']:013d}:{lot_id}"
-            order[member] = info["expire_ms"] or math.inf
+            order[member] = every[member]
     assert all(set(lots) <= set(team.info(pool)) for lots in states.values())
     # A lot is in the order exactly while something in it is available (SEM-24).
     assert dict(team.order(pool)) == order
+    assert dict(team.every(pool)) == every
     waiting = {member[14:] for member in team.waiting(pool)}
     assert waiting == set(team.lots(pool, "parked"))
     _check_sums(team, pool)

@@ -9,7 +9,7 @@ from itertools import count
 
 from quotasvc.domain.api_key import ApiKey, make_api_key, secret_hash
 from quotasvc.domain.catalog import Catalog
-from quotasvc.domain.lot import WALLET_LOT, Lot
+from quotasvc.domain.lot import WALLET_LOT, Lot, LotPlace
 from quotasvc.domain.outcome import (
     Allowed,
     Committed,
@@ -262,12 +262,31 @@ class Quota:
 
     async def lots(self) -> dict[str, Lot]:
         """The Credit lots by id; each one's amounts add up (SEM-40)."""
-        lots = await self.usage.lots(Subject(team_id=TEAM, actor_user_id="ann"), self.deadline)
+        lots = [lot for page in await self.lot_pages() for lot in page]
         for lot in lots:
             parts = (lot.available, lot.held, lot.consumed, lot.expired, lot.revoked)
             assert min(parts) >= 0
             assert sum(parts) == lot.granted, lot
-        return {lot.lot_id: lot for lot in lots}
+        found = {lot.lot_id: lot for lot in lots}
+        assert len(found) == len(lots)
+        return found
+
+    async def lot_pages(self, size: int = 1_000) -> list[tuple[Lot, ...]]:
+        """The list of Credit lots, page by page."""
+        pages, place = [], LotPlace()
+        while True:
+            lots, further = await self.lot_page(size, place)
+            pages.append(lots)
+            if further is None:
+                return pages
+            place = further
+
+    async def lot_page(
+        self, size: int, place: LotPlace | None = None
+    ) -> tuple[tuple[Lot, ...], LotPlace | None]:
+        """A page of it, and where the next one begins."""
+        subject = Subject(team_id=TEAM, actor_user_id="ann")
+        return await self.usage.lots(subject, size, place or LotPlace(), self.deadline)
 
     async def available(self) -> dict[str, int]:
         """What each lot has left, in whole credits."""

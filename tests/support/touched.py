@@ -67,7 +67,7 @@ TOUCHED: Mapping[str, tuple[str, ...]] = {
     "remains": (*SHOWN, *WINDOWS),
     "lots": (
         *(NAMES.team, POOL.available, POOL.consumed, POOL.expired, POOL.held),
-        *(POOL.info, POOL.parked, POOL.revoked, POOL.waiting),
+        *(POOL.all, POOL.info, POOL.order, POOL.parked, POOL.revoked, POOL.waiting),
     ),
     "balance": SHOWN,
     "grant": (
@@ -75,6 +75,7 @@ TOUCHED: Mapping[str, tuple[str, ...]] = {
         NAMES.ledger,
         NAMES.due,
         *DRAWN,
+        POOL.all,
         POOL.ends,
         POOL.info,
         POOL.parked,

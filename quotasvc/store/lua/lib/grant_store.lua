@@ -22,8 +22,9 @@ end
 
 -- Fails before anything is written if the pool is not what it should be.
 function grant_store.probe()
-  redis.call("ZCARD", KEY.pool_order)
-  redis.call("ZCARD", KEY.pool_waiting)
+  for _, key in ipairs({KEY.pool_order, KEY.pool_waiting, KEY.pool_all}) do
+    redis.call("ZCARD", key)
+  end
   for _, key in ipairs({KEY.pool_available, KEY.pool_parked, KEY.pool_ends}) do
     redis.call("HLEN", key)
   end
@@ -42,11 +43,11 @@ function grant_store.compare(lots)
   return is_known, is_same and redis.call("HEXISTS", KEY.pool_info, further) == 0
 end
 
--- Creates a lot, in the order or waiting for a place. `info` is
--- written by Python; of it Lua reads the purchase time only, in revoke_store.
+-- Creates a lot, in the order or waiting for a place.
 function grant_store.add(one, expire_ms, now, is_waiting)
   redis.call("HSET", KEY.pool_info, one.id, one.info)
   redis.call("HSET", KEY.pool_ends, one.id, expire_ms)
+  redis.call("ZADD", KEY.pool_all, lot.score(expire_ms), one.member)
   if is_waiting then
     redis.call("HSET", KEY.pool_parked, one.id, one.nanos)
     redis.call("ZADD", KEY.pool_waiting, now, one.member)

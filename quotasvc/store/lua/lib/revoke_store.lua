@@ -1,6 +1,7 @@
 -- revoke_store: a grant that is taken back, all lots of it. A lot's field among the revoked says so,
 -- even where it is 0.
 local whole = require("lib.whole")
+local lot_facts = require("lib.lot_facts")
 
 local revoke_store = {}
 
@@ -12,13 +13,12 @@ local function read(id, now)
   local function amount(key)
     return whole.amount_of(redis.call("HGET", key, id), 0, key, id)
   end
-  local purchase_ms = string.match(info, '"purchase_ms":(%d+)')
   local expire_ms = whole.of(redis.call("HGET", KEY.pool_ends, id), nil, KEY.pool_ends, id)
   local is_over = expire_ms > 0 and expire_ms <= now
   local left = amount(KEY.pool_available) + amount(KEY.pool_parked)
   return {
     id = id,
-    member = string.format("%013.0f:%s", whole.of(purchase_ms, nil, KEY.pool_info, id), id),
+    member = lot_facts.member(id, info),
     -- What had expired by now is not revoked any more: its end is booked as any other.
     nanos = is_over and 0 or left,
     is_revoked = redis.call("HEXISTS", KEY.pool_revoked, id) == 1,

@@ -1,7 +1,7 @@
--- lots: everything that a pool holds, in all its states at one moment. Writes nothing.
+-- lots: a page of a pool's lots, in all their states at one moment. Writes nothing.
 local clock = require("lib.clock")
 local team_store = require("lib.team_store")
-local pool_store = require("lib.pool_store")
+local lot_page_store = require("lib.lot_page_store")
 local waiting_store = require("lib.waiting_store")
 local reply = require("lib.reply")
 
@@ -10,4 +10,7 @@ if team == nil then return reply.plain(OUTCOME.STALE, 0) end
 local now = team_store.now(team, clock.read())
 if team_store.is_due(team, now) then return reply.plain(OUTCOME.REAP, now, team) end
 if waiting_store.is_due(now) then return reply.plain(OUTCOME.ENTER, now, team) end
-return {OUTCOME.GRANTED, now, team.seq, pool_store.read()}
+if not lot_page_store.is_whole() then return reply.plain(OUTCOME.UNLISTED, now, team) end
+if not lot_page_store.knows(ARG.after) then return reply.plain(OUTCOME.UNKNOWN, now, team) end
+local members, further = lot_page_store.members(ARG.section, ARG.after, ARG.size, now)
+return {OUTCOME.GRANTED, now, team.seq, lot_page_store.read(members), further}
