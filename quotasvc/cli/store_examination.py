@@ -68,7 +68,8 @@ async def _examine(endpoint: Endpoint, around: Surroundings) -> list[Finding]:
 
 
 async def _old_scripts(executor: Executor) -> Finding:
-    current = {s.function for s in load_scripts((*table.SCRIPTS, *checks.SCRIPTS))}
+    scripts = load_scripts((*table.SCRIPTS, *checks.SCRIPTS))
+    current = {library.name for library in scripts.libraries}
     finding = await old_scripts(executor, current, _deadline())
     return replace(finding, name=f"store {finding.name}")
 

@@ -26,7 +26,7 @@ from quotasvc.store.faults import (
     fault_from_reply,
 )
 from quotasvc.store.resp import Reply, Word, pack
-from quotasvc.store.scripts import StitchedScript
+from quotasvc.store.scripts import Library
 
 SWEEP_S = 0.01
 """How late a deadline may be noticed: one coarse timer for all calls, and none while idle."""
@@ -68,7 +68,7 @@ class _Pending:
     deadline: float
     packed: bytes
     nonce: bytes
-    script: StitchedScript | None
+    library: Library | None
 
 
 _INCOMPLETE = object()
@@ -87,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._pending: deque[_Pending] = deque()
         self._outbox: list[bytes] = []
+        self._loading: set[Library] = set()
         self._is_sweeping = False
         self._has_heard = False
         self._heard_at = 0.0
@@ -105,7 +106,7 @@ class Connection(asyncio.Protocol):
         packed: bytes,
         deadline: float,
         nonce: bytes = b"",
-        script: StitchedScript | None = None,
+        library: Library | None = None,
     ) -> asyncio.Future[Reply]:
         """Queues a call. With a nonce its reply must be an array that starts with it."""
         if self._transport is None:
@@ -115,7 +116,7 @@ class Connection(asyncio.Protocol):
         if len(self._pending) >= self._limits.calls_max:
             raise StoreOverloaded(f"{len(self._pending)} calls to the store are under way")
         answer: asyncio.Future[Reply] = self._loop.create_future()
-        self._enqueue(_Pending(answer, deadline, packed, nonce, script))
+        self._enqueue(_Pending(answer, deadline, packed, nonce, library))
         return answer
 
     async def drain(self) -> None:
@@ -177,6 +178,8 @@ class Connection(asyncio.Protocol):
             self.drop("the store sent a reply that nobody asked for")
             return
         call = self._pending.popleft()
+        if call.library and not call.nonce:
+            self._loading.discard(call.library)
         if isinstance(reply, Fault):
             self._refuse(call, reply)
             return
@@ -191,21 +194,24 @@ class Connection(asyncio.Protocol):
     def _refuse(self, call: _Pending, fault: Fault) -> None:
         if call.answer.done():
             return
-        if isinstance(fault, ScriptUnknown) and call.script is not None:
-            self._load_and_send_again(call, call.script)
+        if isinstance(fault, ScriptUnknown) and call.library is not None:
+            self._load_and_send_again(call, call.library)
             return
         call.answer.set_exception(fault)
         if isinstance(fault, StoreDemoted):
             # Behind the same address there may be a new primary by now.
             self.drop(fault.text)
 
-    def _load_and_send_again(self, call: _Pending, script: StitchedScript) -> None:
-        """Safe, because the script did not run; once, because loading it must have helped."""
+    def _load_and_send_again(self, call: _Pending, library: Library) -> None:
+        """Safe, because the script did not run; once, because loading it must have helped. One load
+        is enough for all calls behind it: it is large."""
         self._counts.scripts_reloaded += 1
-        call.script = None
-        loaded: asyncio.Future[Reply] = self._loop.create_future()
-        loaded.cancel()  # nobody waits: if loading fails, the call behind it tells
-        self._enqueue(_Pending(loaded, call.deadline, script.pack_load(), b"", None))
+        call.library = None
+        if library not in self._loading:
+            self._loading.add(library)
+            loaded: asyncio.Future[Reply] = self._loop.create_future()
+            loaded.cancel()  # nobody waits: if loading fails, the call behind it tells
+            self._enqueue(_Pending(loaded, call.deadline, library.pack_load(), b"", library))
         self._enqueue(call)
 
     def _distrust(self, call: _Pending) -> None:

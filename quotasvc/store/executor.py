@@ -45,6 +45,7 @@ class Executor:
         self.counts = Counts()
         self._endpoint = endpoint
         self._scripts = scripts
+        self._libraries = scripts.libraries
         self._chance = chance
         self._limits = limits
         # Behind a proxy that mixes up clients, two counters from 1 would hide the mix-up.
@@ -100,7 +101,7 @@ class Executor:
         stitched = self._scripts[script]
         packed = self._scripts.pack(stitched, nonce, keys, args)
         # The connection has seen that it is an array.
-        return cast("list[Reply]", await connection.send(packed, deadline, nonce, stitched))
+        return cast("list[Reply]", await connection.send(packed, deadline, nonce, stitched.library))
 
     async def _connected(self, deadline: float) -> Connection:
         """The connection, waiting for a new one while there is none."""
@@ -148,7 +149,7 @@ class Executor:
             async with asyncio.timeout_at(deadline):
                 await connection.open(self._endpoint)
                 answers = [connection.send(packed, deadline) for packed in self._introduction()]
-                loads = [connection.send(s.pack_load(), deadline) for s in self._scripts]
+                loads = [connection.send(one.pack_load(), deadline) for one in self._libraries]
                 # Refused while the server still reads its log; unanswered where it hangs.
                 answers.append(connection.send(pack(("PING",)), deadline))
                 # All are waited for: a failure that nobody looks at fills the log.

@@ -15,10 +15,10 @@ from quotasvc.store.executor import Executor
 from quotasvc.store.findings import Finding
 from quotasvc.store.resp import Reply
 
-OLD_MAX = 100
-"""Five releases' scripts, over 2 MB of text: more is worth a word."""
+OLD_MAX = 5
+"""Five releases' scripts, each over 100 KB of text: more is worth a word."""
 
-OURS = re.compile(r"(start|decision|control|usage)_[a-z_]+_[0-9a-f]{16}")
+OURS = re.compile(r"quotasvc_[0-9a-f]{16}")
 
 
 async def old_scripts(executor: Executor, current: Collection[str], deadline: float) -> Finding:

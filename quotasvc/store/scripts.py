@@ -1,9 +1,9 @@
 """The stitched scripts of one build: loads them once, packs their calls.
 
-Callers declare a `Script`, load all of them at start and run them by declaration. To the server a
-script is a function of a library of its own, named by the hash of its text, so old and new
-versions coexist in a rolling deploy. Functions and not EVAL: what a script is made of is then run
-once instead of at every call, a third of its cost.
+Callers declare a `Script`, load all of them at start and run them by declaration. To the server
+they are functions of one library, named by the hash of its text, so old and new versions coexist
+in a rolling deploy. Functions and not EVAL: what a script is made of is then run once instead of
+at every call, a third of its cost.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from itertools import compress
 from quotasvc.store.declaration import Arg, Build, Constants, Script
 from quotasvc.store.faults import ScriptBroken
 from quotasvc.store.resp import Word, pack
-from quotasvc.store.stitcher import LOOK, NAME, library, stitch
+from quotasvc.store.stitcher import DIGEST, LOOK, function_name, library, stitch
 
 __all__ = [
     "Arg",
     "Build",
     "Constants",
+    "Library",
     "Script",
     "ScriptSet",
     "StitchedScript",
@@ -37,11 +38,34 @@ WORDS_MAX = 7_000
 
 
 @dataclass(frozen=True, slots=True)
+class Library:
+    """Scripts as the server gets them; `digest` of its content is in all its names."""
+
+    digest: str
+    text: str
+
+    @staticmethod
+    def of(text: str) -> Library:
+        """Names `text`, in which `DIGEST` stands for it, by its content."""
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:16]
+        return Library(digest, f"#!lua name=quotasvc_{DIGEST}\n{text}".replace(DIGEST, digest))
+
+    @property
+    def name(self) -> str:
+        """What it is deleted by."""
+        return f"quotasvc_{self.digest}"
+
+    def pack_load(self) -> bytes:
+        """The command that makes the server know its scripts."""
+        return pack((b"FUNCTION", b"LOAD", self.text))
+
+
+@dataclass(frozen=True, slots=True)
 class StitchedScript:
-    """One script as the server gets it; `function` is what FCALL calls it by."""
+    """One script of a library; `function` is what FCALL calls it by."""
 
     name: str
-    text: str
+    library: Library
     function: str
     keys_min: int
     keys_max: int
@@ -51,16 +75,14 @@ class StitchedScript:
     is_rest_number: bool
 
     @staticmethod
-    def of(declaration: Script, text: str) -> StitchedScript:
-        """Names `text` by its content."""
+    def of(declaration: Script, library: Library) -> StitchedScript:
+        """The script of this declaration in `library`."""
         keys, args = len(declaration.keys), len(declaration.args)
-        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        function = f"{declaration.name.replace('/', '_')}_{sha[:16]}"
         rest = declaration.rest_args
         return StitchedScript(
             name=declaration.name,
-            text=f"#!lua name={function}\n" + text.replace(NAME, function),
-            function=function,
+            library=library,
+            function=function_name(declaration, library.digest),
             keys_min=keys,
             keys_max=keys if declaration.rest_keys is None else WORDS_MAX,
             args_min=args,
@@ -68,10 +90,6 @@ class StitchedScript:
             is_number=tuple(arg.kind is int for arg in declaration.args),
             is_rest_number=rest is not None and rest.kind is int,
         )
-
-    def pack_load(self) -> bytes:
-        """The command that makes the server know the script."""
-        return pack((b"FUNCTION", b"LOAD", self.text))
 
     def sort(self, args: Sequence[Word]) -> tuple[list[Word], list[Word]]:
         """The numbers and the texts of `args`, each in their order."""
@@ -97,6 +115,11 @@ class ScriptSet:
 
     def __iter__(self) -> Iterator[StitchedScript]:
         return iter(self._by_name.values())
+
+    @property
+    def libraries(self) -> frozenset[Library]:
+        """What the server has to be given; it is one, unless the scripts were stitched apart."""
+        return frozenset(script.library for script in self)
 
     def __getitem__(self, declaration: Script) -> StitchedScript:
         return (self._looks if declaration.is_look else self._by_name)[declaration.name]
@@ -133,8 +156,7 @@ def load_scripts(
     """
     if (build is Build.TEST) != (clock_ms is not None):
         raise ScriptBroken("a clock belongs to Build.TEST, and to nothing else")
+    declarations = tuple(declarations)
     sources = library(files("quotasvc.store") / "lua" if root is None else root, build)
-    return ScriptSet(
-        (StitchedScript.of(script, stitch(script, build, sources)) for script in declarations),
-        clock_ms,
-    )
+    stitched = Library.of(stitch(declarations, build, sources))
+    return ScriptSet((StitchedScript.of(script, stitched) for script in declarations), clock_ms)

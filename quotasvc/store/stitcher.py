@@ -1,4 +1,4 @@
-"""Stitches one script into a library of one function: constants, its modules, its body, an entry.
+"""Stitches all scripts into one library: constants, modules, and a function for each script.
 
 The result needs nothing but the server: Lua modules become functions, `require` a local look-up,
 and every name the sources use is checked here, so that a typo fails at start and costs no call.
@@ -22,11 +22,14 @@ _STAND_INS: Mapping[Build, Mapping[str, str]] = {
     Build.TEST: {"lib.clock": "lib.clock_fixed"},
 }
 
-NAME = "{name}"
-"""Stands in a stitched text for the name of its library and function."""
+DIGEST = "<digest>"
+"""Stands in a stitched text for the hash of its content, which its names end with."""
 
 TEXTS_FIRST = 3
 """A call's words: the nonce, all numbers, then each text."""
+
+_LIST: Mapping[type[int] | type[str], str] = {int: "N", str: "W"}
+"""Where arguments lie, by their kind."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN_TEXT = re.compile(r"[ !#-\[\]-~]*")
@@ -37,7 +40,7 @@ _TABLE_USE = re.compile(r"(?<![\w.])(?P<table>[A-Z][A-Z0-9_]*)\b(?:\.(?P<member>
 # Numbers arrive in one text of 64-bit integers: reading 40 of them costs 2 us, as 40 texts 14. What
 # is not below 2^53 is refused: such a number may have been rounded.
 _CHECKS = """\
-local K, N, W
+local P, K, N, W
 local formats = {}
 local function numbers(text, names)
   local count = math.floor(#text / 8)
@@ -65,7 +68,7 @@ local function require(name) return modules[name] end"""
 # The echoed nonce proves to the caller that this reply is its own.
 _ENTRY = """\
 local function entry(keys, words)
-  K, W, N = keys, words, numbers(words[2], NUMBERS)
+  P, K, W, N = places, keys, words, numbers(words[2], names)
   local reply = body()
   table.insert(reply, 1, words[1])
   return reply
@@ -82,33 +85,60 @@ def library(root: Traversable, build: Build) -> LuaLibrary:
     return LuaLibrary(root, _STAND_INS[build])
 
 
-def stitch(script: Script, build: Build, sources: LuaLibrary) -> str:
-    """The library that the server gets for `script`, or ScriptBroken with `file:line`.
+def stitch(scripts: Iterable[Script], build: Build, sources: LuaLibrary) -> str:
+    """The library that the server gets for `scripts`, or ScriptBroken with `file:line`.
 
-    `NAME` in it stands for its name, which its content decides. The modules are run once, when
-    the server loads it; a call costs no more than its own work.
+    `DIGEST` stands for the end of its names. Each module is in it once, and run once, when the
+    server loads it: a call costs no more than its own work, and all of it stays in the
+    processor's cache.
     """
-    *modules, body = sources.closure(script.name)
-    used = _names_used(script, _declared(script, build), (*modules, body))
-    spelled = _spelled(script, build)
+    declared = [(script, _declared(script, build)) for script in scripts]
+    spelled = _spelled((script for script, _ in declared), build)
+    modules: dict[str, LuaSource] = {}
+    used: dict[str, Mapping[str, int | str]] = {}
+    functions: list[str] = []
+    for script, names in declared:
+        closure = sources.closure(script.name)
+        for name in _names_used(script, names, closure):
+            used[name] = {**used.get(name, {}), **_values(script.constants[name])}
+        *required, body = closure
+        modules |= {source.module: source for source in required}
+        functions.append(_function(script, build, body, spelled))
     parts = (
-        f"-- {script.name}: stitched for build {build.value} from lua/, do not edit.",
-        *(_constants(name, script.constants[name]) for name in sorted(used)),
+        f"-- Stitched for build {build.value} from lua/, do not edit.",
+        *(_table(name, _members(used[name])) for name in sorted(used)),
         _CHECKS,
-        _table("NUMBERS", (f'"{arg.name}"' for arg in _number_args(script, build))),
         _REQUIRE,
-        *(_called(f'modules["{source.module}"]', source, spelled, "()") for source in modules),
-        _called("local body", body, spelled, ""),
-        _ENTRY,
-        _registered("", script.flags),
-        *((_registered(LOOK, ("no-writes",)),) if script.can_look else ()),
+        *(_called(f'modules["{m.module}"]', m, spelled, "()") for m in modules.values()),
+        *functions,
     )
     return "\n".join(parts) + "\n"
 
 
-def _registered(ending: str, flags: tuple[str, ...]) -> str:
+def function_name(script: Script, digest: str) -> str:
+    """What FCALL calls it by, in the library of this digest."""
+    return f"{script.name.replace('/', '_')}_{digest}"
+
+
+def _function(script: Script, build: Build, body: LuaSource, spelled: Mapping[str, str]) -> str:
+    """One script, with the places of its own keys and arguments."""
+    parts = (
+        "\ndo",
+        _table("places", _members(_places(script, build))),
+        _table("names", (f'"{arg.name}"' for arg in _number_args(script, build))),
+        _called("local body", body, spelled, ""),
+        _ENTRY,
+        _registered(script, "", script.flags),
+        *((_registered(script, LOOK, ("no-writes",)),) if script.can_look else ()),
+        "end",
+    )
+    return "\n".join(parts)
+
+
+def _registered(script: Script, ending: str, flags: tuple[str, ...]) -> str:
     listed = ", ".join(f'"{flag}"' for flag in flags)
-    return _REGISTER.replace(NAME, NAME + ending).replace("{flags}", "{" + listed + "}")
+    name = function_name(script, DIGEST) + ending
+    return _REGISTER.replace("{name}", name).replace("{flags}", "{" + listed + "}")
 
 
 def _called(result: str, source: LuaSource, spelled: Mapping[str, str], call: str) -> str:
@@ -122,31 +152,46 @@ def _called(result: str, source: LuaSource, spelled: Mapping[str, str], call: st
     return f"\n{result} = (function() -- {source.path}\n{text.rstrip()}\nend){call}"
 
 
-def _spelled(script: Script, build: Build) -> dict[str, str]:
-    """What stands for each name: a place among the keys, numbers or texts of the call, or a
-    number of ours. A list of further ones stands for two values: what it is in, and the place of
-    its first. So nothing is built at a call."""
-    spelled = {
-        f"{table}.{member}": _literal(value)
-        for table, constants in script.constants.items()
-        for member, value in _values(constants).items()
-    }
-    spelled |= {f"KEY.{name}": f"K[{i}]" for i, name in enumerate(script.keys, start=1)}
-    if script.rest_keys is not None:
-        spelled[f"KEY.{script.rest_keys}"] = f"K, {len(script.keys) + 1}"
-    numbers = enumerate(_number_args(script, build), start=1)
-    spelled |= {f"ARG.{arg.name}": f"N[{i}]" for i, arg in numbers if arg != script.rest_args}
-    texts = [NONCE, *(arg for arg in script.args if arg.kind is str)]
-    spelled |= {
-        f"ARG.{arg.name}": f"W[{i if i == 1 else i + TEXTS_FIRST - 2}]"
-        for i, arg in enumerate(texts, start=1)
-    }
-    if script.rest_args is not None and script.rest_args.kind is int:
-        first = len(list(_number_args(script, build)))
-        spelled[f"ARG.{script.rest_args.name}"] = f"N, {first}"
-    elif script.rest_args is not None:
-        spelled[f"ARG.{script.rest_args.name}"] = f"W, {TEXTS_FIRST + len(texts) - 1}"
+def _spelled(scripts: Iterable[Script], build: Build) -> dict[str, str]:
+    """What stands for each name, in all scripts the same: a number of ours, or what lies among the
+    keys, numbers or texts of the call, at the place that its script says."""
+    spelled: dict[str, str] = {}
+    for script in scripts:
+        for name, text in (*_spelled_constants(script), *_spelled_words(script, build)):
+            if spelled.setdefault(name, text) != text:
+                raise ScriptBroken(f"{script.name} declares another {name} than other scripts")
     return spelled
+
+
+def _spelled_constants(script: Script) -> Iterator[tuple[str, str]]:
+    for table, constants in script.constants.items():
+        for member, value in _values(constants).items():
+            yield f"{table}.{member}", _literal(value)
+
+
+def _spelled_words(script: Script, build: Build) -> Iterator[tuple[str, str]]:
+    """A list of further ones stands for two values: what it is in, and the place of its first. So
+    nothing is built at a call."""
+    for name in script.keys:
+        yield f"KEY.{name}", f"K[P.KEY_{name}]"
+    if script.rest_keys is not None:
+        yield f"KEY.{script.rest_keys}", f"K, P.KEY_{script.rest_keys}"
+    for arg in (*implicit_args(build), *script.args):
+        yield f"ARG.{arg.name}", f"{_LIST[arg.kind]}[P.ARG_{arg.name}]"
+    if script.rest_args is not None:
+        name = script.rest_args.name
+        yield f"ARG.{name}", f"{_LIST[script.rest_args.kind]}, P.ARG_{name}"
+
+
+def _places(script: Script, build: Build) -> dict[str, int]:
+    """Where each name is found in a call; of a list its first."""
+    texts = (arg for arg in (*script.args, *filter(None, (script.rest_args,))) if arg.kind is str)
+    return {
+        **{f"KEY_{name}": i for i, name in enumerate(script.key_names, start=1)},
+        **{f"ARG_{arg.name}": i for i, arg in enumerate(_number_args(script, build), start=1)},
+        f"ARG_{NONCE.name}": 1,
+        **{f"ARG_{arg.name}": i for i, arg in enumerate(texts, start=TEXTS_FIRST)},
+    }
 
 
 def _number_args(script: Script, build: Build) -> Iterator[Arg]:
@@ -155,9 +200,8 @@ def _number_args(script: Script, build: Build) -> Iterator[Arg]:
             yield arg
 
 
-def _constants(name: str, constants: Constants) -> str:
-    """A table that the sources name as a whole; of others they only have the values."""
-    return _table(name, (f"{member} = {_literal(v)}" for member, v in _values(constants).items()))
+def _members(values: Mapping[str, int | str]) -> Iterator[str]:
+    return (f"{name} = {_literal(value)}" for name, value in values.items())
 
 
 def _table(name: str, members: Iterable[str]) -> str:

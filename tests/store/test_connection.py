@@ -204,12 +204,29 @@ async def test_a_script_that_the_server_forgot_is_loaded_and_runs_once(
     async with connected(store, scripts) as executor:
         # given a server that has dropped all scripts
         await executor.call("FUNCTION", "FLUSH", deadline=soon())
+        await executor.call("CONFIG", "RESETSTAT", deadline=soon())
         # when many calls of one script arrive together
         calls = [executor.run(COUNT, ("counter",), (), soon()) for _ in range(20)]
         counts = [count for (count,) in await asyncio.gather(*calls)]
         # then each of them was applied once
         assert sorted(map(str, counts)) == sorted(map(str, range(1, 21)))
         assert executor.counts.scripts_reloaded == 20
+        # and the library, which is large, was sent once for all of them
+        stats = await executor.call("INFO", "commandstats", deadline=soon())
+        assert isinstance(stats, bytes)
+        assert b"cmdstat_function|load:calls=1," in stats
+
+
+async def test_a_server_that_forgets_again_is_given_the_scripts_again(
+    store: Endpoint, scripts: ScriptSet
+) -> None:
+    async with connected(store, scripts) as executor:
+        for count in (1, 2):
+            # given a server that has dropped all scripts, once more
+            await executor.call("FUNCTION", "FLUSH", deadline=soon())
+            # then a call loads them and runs
+            assert await executor.run(COUNT, ("counter",), (), soon()) == [count]
+            assert executor.counts.scripts_reloaded == count
 
 
 async def test_a_script_is_not_run_for_a_caller_that_has_gone(

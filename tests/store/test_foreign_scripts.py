@@ -12,8 +12,8 @@ from quotasvc.domain.reservation import Payer
 from quotasvc.planes.usage import Subject
 from quotasvc.store.endpoint import Endpoint
 from quotasvc.store.executor import Executor
-from quotasvc.store.scripts import ScriptSet, StitchedScript
-from quotasvc.store.stitcher import NAME
+from quotasvc.store.scripts import Library, ScriptSet, StitchedScript
+from quotasvc.store.stitcher import DIGEST, function_name
 from quotasvc.store.table import SCRIPTS
 from quotasvc.store.usage import LotInfo
 from tests.support.clock import Clock
@@ -38,8 +38,13 @@ async def foreign(
     """A service on the same team, all of whose scripts echo the nonce and then talk nonsense."""
     await quota.team()
     answer = f"{{words[1], {request.param}}}"
-    text = f'redis.register_function("{NAME}", function(keys, words) return {answer} end)'
-    scripts = (StitchedScript.of(script, text) for script in SCRIPTS)
+    functions = (
+        f'redis.register_function("{function_name(script, DIGEST)}", '
+        f"function(keys, words) return {answer} end)"
+        for script in SCRIPTS
+    )
+    library = Library.of("\n".join(functions))
+    scripts = (StitchedScript.of(script, library) for script in SCRIPTS)
     executor = Executor(endpoint, ScriptSet(scripts), chance=Random(2))
     await executor.start(soon())
     yield Quota(executor, clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum, IntEnum
 from importlib.resources import files
 from pathlib import Path
@@ -39,7 +40,7 @@ class Odd(Enum):
 def stitched(root: Path, script: Script, sources: Mapping[str, str]) -> str:
     """The text that the server would get."""
     scripts = load_scripts([script], root=write_lua(root, sources))
-    return scripts[script].text
+    return scripts[script].library.text
 
 
 async def test_what_a_script_is_made_of_is_run_once_and_not_at_every_call(
@@ -60,22 +61,69 @@ async def test_what_a_script_is_made_of_is_run_once_and_not_at_every_call(
     assert found == [[1, 1], [1, 2], [1, 3]]
 
 
-def test_a_library_has_one_function_of_its_own_name(tmp_path: Path) -> None:
-    script = Script(name="probe", flags=("no-writes", "allow-stale"))
-    root = write_lua(tmp_path, {"probe": "return {1}"})
-    [stitched_script] = load_scripts([script], root=root)
-    text, name = stitched_script.text, stitched_script.function
-    # then its first line names the library, and its last registers the function
-    assert text.startswith(f"#!lua name={name}\n-- probe: stitched")
-    assert re.search(
-        rf'redis\.register_function\{{\s*function_name = "{name}", callback = entry, '
-        r'flags = {"no-writes", "allow-stale"}\s*}\s*$',
-        text,
+def test_scripts_share_a_library_and_all_names_end_with_its_hash(tmp_path: Path) -> None:
+    first = Script(name="probe/first", flags=("no-writes", "allow-stale"))
+    second = Script(name="probe/second")
+    sources = {"probe/first": "return {1}", "probe/second": "return {1}"}
+    root = write_lua(tmp_path, sources)
+    scripts = load_scripts([first, second], root=root)
+    [library] = scripts.libraries
+    # then its first line names the library, and each function is registered
+    assert re.fullmatch("quotasvc_[0-9a-f]{16}", library.name)
+    assert library.text.startswith(f"#!lua name={library.name}\n-- Stitched for build serve")
+    for script, name, flags in (
+        (first, "probe_first", r'"no-writes", "allow-stale"'),
+        (second, "probe_second", ""),
+    ):
+        assert scripts[script].function == f"{name}_{library.digest}"
+        registered = rf'function_name = "{name}_{library.digest}", callback = entry, flags = '
+        assert len(re.findall(f"{registered}{{{flags}}}", library.text)) == 1
+    # and is of use to the server beside all others: any change of one is another name for all
+    write_lua(tmp_path, {"probe/second": "return {2}"})
+    assert load_scripts([first, second], root=root)[first].function != scripts[first].function
+
+
+async def test_a_module_finds_what_the_script_of_the_call_declares(
+    store: Endpoint, tmp_path: Path
+) -> None:
+    # given a module of two scripts that declare what it names in different places
+    sources = {
+        "lib/seen": "local seen = {}\nfunction seen.all(keys, first, numbers, from)\n"
+        "  return {KEY.team, ARG.n, ARG.text, keys[first], numbers[from]}\nend\nreturn seen",
+        "left": 'return require("lib.seen").all(KEY.more, ARG.rest)',
+        "right": 'return require("lib.seen").all(KEY.more, ARG.rest)',
+    }
+    n, text = Arg("n"), Arg("text", str)
+    left = Script(
+        name="left", keys=("team",), rest_keys="more", args=(n, text), rest_args=Arg("rest")
     )
-    assert re.fullmatch("probe_[0-9a-f]{16}", name)
-    # and is of use to the server beside all others: any change of the text is another function
-    write_lua(tmp_path, {"probe": "return {2}"})
-    assert [other.function for other in load_scripts([script], root=root)] != [name]
+    args = (Arg("other"), Arg("id", str), n, text)
+    right = replace(left, name="right", keys=("k", "team"), args=args)
+    scripts = load_scripts([left, right], root=write_lua(tmp_path, sources))
+    async with connected(store, scripts) as executor:
+        # then by turns each finds its own, wherever the other has it
+        for _ in range(2):
+            found = await executor.run(left, ("t", "m"), (1, "x", 2), soon())
+            assert found == [b"t", 1, b"x", b"m", 2]
+            found = await executor.run(right, ("k", "u", "l"), (9, "id", 3, "y", 4), soon())
+            assert found == [b"u", 3, b"y", b"l", 4]
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (Script(name="probe", args=(Arg("n", str),)), "ARG.n"),
+        (Script(name="probe", rest_keys="team"), "KEY.team"),
+        (Script(name="probe", constants={"BOUND": {"lots": 17}}), "BOUND.lots"),
+    ],
+)
+def test_scripts_that_mean_different_things_by_one_name_are_refused(
+    tmp_path: Path, other: Script, name: str
+) -> None:
+    one = Script(name="one", keys=("team",), args=(Arg("n"),), constants={"BOUND": {"lots": 16}})
+    root = write_lua(tmp_path, {"one": "return {}", "probe": "return {}"})
+    with pytest.raises(ScriptBroken, match=f"^probe declares another {name} than"):
+        load_scripts([one, other], root=root)
 
 
 async def test_old_and_new_versions_of_a_script_live_side_by_side(
@@ -107,7 +155,7 @@ async def test_modules_are_shared_and_keep_their_locals(store: Endpoint, tmp_pat
     scripts = load_scripts([script], root=write_lua(tmp_path, sources))
     # then the shared one was loaded once, and the locals did not mix
     assert await run(store, scripts, script) == [111, 1]
-    assert scripts[script].text.count("local own = 1\n") == 1
+    assert scripts[script].library.text.count("local own = 1\n") == 1
 
 
 async def test_flags_reach_the_server(store: Endpoint, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _has_a_fraction(source: LuaSource) -> Iterator[int]:
 RULES: dict[str, Rule] = {
     "the first line says what the file is for": _no_first_line,
     "only *_store.lua and clock.lua talk to the store": _talks_to_the_store,
-    "positions belong to the stitcher": _hits(r"\b(?:KEYS|ARGV|K|N|W)\b"),
+    "positions belong to the stitcher": _hits(r"\b(?:KEYS|ARGV|P|K|N|W)\b"),
     "keys and arguments are named one by one": _hits(r"\b(?:KEY|ARG)\b(?!\.\w)"),
     "functions are registered by the stitcher": _hits(r"\bregister_function\b"),
     "what is kept between calls says why it stays small": _keeps_between_calls,
@@ -105,7 +105,7 @@ def test_lua(rule: Rule) -> None:
 
 
 def test_positions_are_known_to_the_stitcher_only() -> None:
-    pattern = re.compile(r"\b(?:KEYS|ARGV|K|N|W)\[")
+    pattern = re.compile(r"\b(?:KEYS|ARGV|K|N|W)\[|\bP\.")
     found = {
         name_of(path): lines
         for path in python_files("quotasvc")
