@@ -3,7 +3,8 @@ local flat = {}
 
 -- Adds some to the end of a list.
 function flat.add(list, ...)
-  for _, word in ipairs({...}) do list[#list + 1] = word end
+  local last = #list
+  for i, word in ipairs({...}) do list[last + i] = word end
 end
 
 return flat

@@ -6,10 +6,7 @@ local flat = require("lib.flat")
 local movement = {}
 
 local add = flat.add
-
-local function slot_name(kind, w)
-  return string.format("%s%d", kind, w.place)
-end
+local nth = record_store.nth
 
 -- What a commit moves of one lot, if it moves anything.
 local function add_leg(words, leg)
@@ -25,11 +22,13 @@ end
 -- it replaces the charge of an expiry, `was` says what that was (SEM-30). A lot is named once: what
 -- is kept is a prefix, so that all but one of the legs take six words at most.
 function movement.commit(record, plan, share, legs, actual, written_off)
-  local words = {"id", ARG.reservation_id, "plan", share.plan_kept, "over", share.plan_over}
-  add(words, "plan_nanos", share.plan_nanos, "actual", actual, "written_off", written_off)
+  local words = {
+    "id", ARG.reservation_id, "plan", share.plan_kept, "over", share.plan_over,
+    "plan_nanos", share.plan_nanos, "actual", actual, "written_off", written_off,
+  }
   for _, w in ipairs(plan.windows) do
-    add(words, slot_name("w", w), record_store.slot(record, FIELD.slot, w.place))
-    if share.plan_over > 0 then add(words, slot_name("o", w), w.slot) end
+    add(words, nth("w", w.place), record_store.slot(record, FIELD.slot, w.place))
+    if share.plan_over > 0 then add(words, nth("o", w.place), w.slot) end
   end
   if plan.was then add(words, "was", plan.was) end
   for _, leg in ipairs(legs) do add_leg(words, leg) end
@@ -40,7 +39,7 @@ end
 function movement.expire(record, hold)
   local words = {"id", ARG.reservation_id, "plan", hold.plan}
   for _, w in ipairs(hold.windows) do
-    add(words, slot_name("w", w), record_store.slot(record, FIELD.slot, w.place))
+    add(words, nth("w", w.place), record_store.slot(record, FIELD.slot, w.place))
   end
   for _, leg in ipairs(hold.legs) do add(words, "lot", leg.member, "nanos", leg.held) end
   return words
@@ -51,8 +50,8 @@ end
 function movement.refund(record, back)
   local words = {"id", ARG.reservation_id, "plan", back.units, "plan_nanos", back.plan_nanos}
   for _, one in ipairs(back.windows) do
-    add(words, slot_name("w", one.w), one.w.slot)
-    add(words, slot_name("a", one.w), one.amount)
+    add(words, nth("w", one.w.place), one.w.slot)
+    add(words, nth("a", one.w.place), one.amount)
   end
   for _, leg in ipairs(back.legs) do
     if leg.back > 0 then add(words, "lot", leg.member, leg.goes_to, leg.back) end

@@ -23,7 +23,7 @@ function report.entry(windows, plan, plan_nanos, legs, written_off)
     "id", ARG.reservation_id, "plan", plan, "over", 0, "plan_nanos", plan_nanos,
     "actual", ARG.cost, "written_off", written_off,
   }
-  for _, w in ipairs(windows) do flat.add(words, string.format("w%d", w.place), w.slot) end
+  for _, w in ipairs(windows) do flat.add(words, record_store.nth("w", w.place), w.slot) end
   for _, leg in ipairs(legs) do flat.add(words, "lot", leg.member, "nanos", leg.charged) end
   return words
 end
