@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from quotasvc.domain.catalog import Straddle
 from quotasvc.domain.outcome import DenialReason
 from quotasvc.domain.reservation import Leg, Payer
+from quotasvc.domain.unit import Usage
 from quotasvc.store.executor import Executor
 from tests.support.books import Books
-from tests.support.catalogs import CREDIT, FIVE_HOURS, TEXT, allowance, catalog, plan
+from tests.support.catalogs import CREDIT, DAY_OF_TEN, FIVE_HOURS, TEXT, allowance, catalog, plan
 from tests.support.clock import DAY, HOUR, MINUTE, Clock
+from tests.support.lots import buy_large
 from tests.support.quota import TEAM, Quota
 
 LIMIT = 100 * CREDIT - 1
@@ -24,7 +27,8 @@ async def tight(executor: Executor, clock: Clock, conserved: list[object]) -> Qu
     """A team on a plan that splits, and pays LIMIT."""
     window = replace(FIVE_HOURS, limit=LIMIT)
     general = allowance("general", "cost", TEXT, window, straddle=Straddle.SPLIT, split_min=1)
-    policy = catalog(version="lastnano", plans=(plan("plus", general),))
+    images = allowance("images", "images", ("image/a",), DAY_OF_TEN)
+    policy = catalog(version="lastnano", plans=(plan("plus", general), plan("images", images)))
     conserved.append(policy)
     quota = Quota(executor, clock, policy)
     await quota.team()
@@ -69,6 +73,26 @@ async def test_the_last_nano_of_a_report_is_charged(tight: Quota) -> None:
     recorded = await tight.record(100)
     assert paid(recorded.committed.legs) == BOTH
     assert (await tight.lots())["lot"].available == CREDIT - 1
+
+
+async def test_the_last_nano_of_a_report_that_nobody_has_is_absorbed(tight: Quota) -> None:
+    # given a plan that is full but for all that is reported without its last nano, and no Credits
+    recorded = (await tight.record(100)).committed
+    # then the plan has it all the same (SEM-34)
+    assert paid(recorded.legs) == [(Payer.PLAN, LIMIT + 1)]
+    assert recorded.written_off_nanos == 0
+
+
+async def test_units_that_a_lot_is_a_nano_short_of_are_absorbed(tight: Quota) -> None:
+    # given a day of ten images that is used up, and a lot that lacks a nano of the price of one
+    await tight.team(plan="images")
+    await buy_large(tight, 3 * CREDIT - 1)
+    images: dict[str, Any] = {"resource": "image/a", "usage": Usage.of(images=1)}
+    await tight.record(**{**images, "usage": Usage.of(images=10)})
+    # when one more is reported, then the day has it whole, and the lot keeps what it has (SEM-34)
+    recorded = (await tight.record(**images)).committed
+    assert [(leg.payer, leg.amount) for leg in recorded.legs] == [(Payer.PLAN, 1)]
+    assert (await tight.lots())["big"].available == 3 * CREDIT - 1
 
 
 async def test_a_plan_that_lacks_a_nano_is_waited_for_until_it_has_it(

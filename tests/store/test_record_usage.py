@@ -13,10 +13,10 @@ from quotasvc.domain.faults import Conflict, FailedPrecondition, Fault, NotFound
 from quotasvc.domain.outcome import DenialReason, Denied, Recorded
 from quotasvc.domain.reservation import ReservationId
 from quotasvc.domain.team import KeyState, Role
-from quotasvc.domain.unit import Usage
+from quotasvc.domain.unit import AMOUNT_MAX, Usage
 from quotasvc.planes.ask import GiveBack
 from quotasvc.store.executor import Executor
-from tests.support.catalogs import CREDIT
+from tests.support.catalogs import CREDIT, by_the_nano, catalog
 from tests.support.clock import DAY, HOUR, MINUTE, SECOND, Clock
 from tests.support.gates import PEAK_FROM_MS, gated, limit, row
 from tests.support.lots import shares
@@ -141,6 +141,27 @@ async def test_units_without_room_are_paid_by_credits_that_suffice(quota: Quota)
     image = await quota.record(resource="image/a", usage=Usage.of(images=1))
     assert paid(image) == ({"lot": 3}, 0)
     assert await quota.window("images/day") == (10, 0)
+
+
+async def test_no_window_absorbs_more_than_it_can_count(
+    executor: Executor, clock: Clock, conserved: list[Catalog]
+) -> None:
+    """SEM-3, SEM-34."""
+    # given a plan that has absorbed nearly as much as a number can hold
+    policy = by_the_nano(catalog(version="fullfull"))
+    conserved.append(policy)
+    quota = Quota(executor, clock, policy)
+    await quota.team(access=False)
+    await quota.record(AMOUNT_MAX - 5)
+    # when more was used than it can count beside that, then the rest is written off
+    recorded = await quota.record(12)
+    [leg] = recorded.committed.legs
+    assert (leg.nanos, recorded.committed.written_off_nanos) == (5, 7)
+    assert (await quota.status("general/five_hour")).used == AMOUNT_MAX
+    # and no more than that comes back (SEM-49)
+    back = GiveBack(refund_id="f1")
+    refunded = await quota.decisions.refund(recorded.reservation_id, back, quota.deadline)
+    assert [leg.nanos for leg in refunded.refunded] == [5]
 
 
 async def test_one_image_is_the_plans(quota: Quota) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.faults import Conflict, FailedPrecondition, Unavailable
 from quotasvc.domain.lot import LOT_NANOS_MAX, WALLET_LOT, Balance
 from quotasvc.domain.outcome import DenialReason
@@ -20,7 +21,7 @@ from quotasvc.store.keys import PARTITIONS
 from quotasvc.store.scripts import ScriptSet
 from quotasvc.sweeper import Sweeper
 from tests.support.books import Books
-from tests.support.catalogs import CREDIT
+from tests.support.catalogs import CREDIT, by_the_nano, catalog
 from tests.support.clock import DAY, HOUR, MINUTE, START_MS, Clock
 from tests.support.embedded import soon
 from tests.support.lots import buy_large, drawn, grant, large, scripts_of_small_pools
@@ -91,6 +92,34 @@ async def test_what_the_plan_pays_lets_nobody_in(quota: Quota, clock: Clock) -> 
     await quota.commit(await quota.reserve(5), 7)
     await quota.record(5)
     assert await waiting(quota) == {"more"}
+
+
+async def test_who_may_not_draw_on_the_pool_lets_nobody_in(quota: Quota, clock: Clock) -> None:
+    # given a member with a plan and no access to a pool in which one lot is over by now
+    await fill(quota)
+    await buy(quota, "more", 10)
+    await quota.team(access=False)
+    clock.now_ms = START_MS + DAY
+    # when more is reported than the plan has, then the plan absorbs it, and the pool is not asked
+    await quota.record(120)
+    assert await quota.window() == (120, 0)
+    assert await waiting(quota) == {"more"}
+
+
+async def test_a_report_of_one_nano_lets_it_in(
+    executor: Executor, clock: Clock, conserved: list[Catalog]
+) -> None:
+    """SEM-1, SEM-24."""
+    # given a pool in which nothing but what waits is left by now
+    policy = by_the_nano(catalog(version="waitnano"))
+    conserved.append(policy)
+    quota = Quota(executor, clock, policy)
+    await fill(quota)
+    await buy(quota, "more", 10)
+    clock.now_ms = START_MS + DAY
+    # when the least that there is was used, then what waited pays it
+    recorded = (await quota.record(1)).committed
+    assert [(leg.source, leg.nanos) for leg in recorded.legs] == [("more", 1)]
 
 
 @pytest.mark.parametrize("way", ["spent", "revoked", "over", "held too long", "late"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from quotasvc.domain.catalog import (
@@ -233,3 +234,9 @@ def catalog(
         notes=(),
         text=text,
     )
+
+
+def by_the_nano(policy: Catalog) -> Catalog:
+    """The same, where an output token of text/a costs the least that there is: one nano."""
+    text = replace(policy.resources["text/a"], rows=(price(output_tokens=1, input_tokens=1),))
+    return replace(policy, resources=MappingProxyType({**policy.resources, text.resource_id: text}))
