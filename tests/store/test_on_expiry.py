@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,10 @@ from quotasvc.domain.lot import LOTS_MAX
 from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import Payer, Reservation, State
 from quotasvc.domain.unit import Usage
+from quotasvc.store.answer import Answer
 from quotasvc.store.executor import Executor
 from tests.support.books import Books, Entry
-from tests.support.catalogs import CREDIT, PLANS, catalog
+from tests.support.catalogs import CREDIT, PLANS, by_the_nano, catalog
 from tests.support.clock import DAY, HOUR, MINUTE, START_MS, Clock
 from tests.support.lots import grant, shares
 from tests.support.quota import TEAM, Quota
@@ -205,6 +207,7 @@ async def test_a_refund_gives_the_charge_back_with_or_without_an_id(
     assert await quota.available() == {"lot": 50}
     found = await get(quota, reservation)
     assert (found.state, found.refunded_nanos) == (State.RELEASED, 120 * CREDIT)
+    assert found.settle_ms == clock()
     assert [entry.kind for entry in await entries(quota)] == ["expire", "refund"]
     # and again it is a no-op that says the same, whatever the id (SEM-29)
     before = await quota.dump()
@@ -215,6 +218,29 @@ async def test_a_refund_gives_the_charge_back_with_or_without_an_id(
         await quota.commit(reservation)
     assert refused.value.reason == "ALREADY_RELEASED"
     assert await quota.dump() == before
+
+
+async def test_a_release_that_a_commit_overtakes_refunds_nothing(
+    quota: Quota, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEM-26, SEM-29: without an id nothing that was committed is given back."""
+    # given a charge by expiry, and somebody who commits it while another releases it
+    await quota.team()
+    reservation = await expired(quota, clock, 40)
+    refund, dumps = quota.store.refund, []
+
+    async def commit_and_refund(*words: Any) -> Answer:
+        await quota.commit(reservation, 30)
+        dumps.append(await quota.dump())
+        return await refund(*words)
+
+    monkeypatch.setattr(quota.store, "refund", commit_and_refund)
+    # when the release arrives second, then it hears who won, and nothing has moved
+    with pytest.raises(FailedPrecondition) as refused:
+        await quota.refund(reservation)
+    assert refused.value.reason == "ALREADY_COMMITTED"
+    assert [await quota.dump()] == dumps
+    assert await quota.window() == (30, 0)
 
 
 async def test_a_refund_of_a_part_gives_all_of_it_back(quota: Quota, clock: Clock) -> None:
@@ -296,6 +322,22 @@ async def test_a_hold_of_nothing_is_charged_nothing(quota: Quota, clock: Clock) 
     assert await entries(quota) == ()
     refunded = await quota.refund(reservation)
     assert (refunded.state, refunded.released, refunded.refunded) == (State.RELEASED, (), ())
+
+
+async def test_a_hold_of_one_nano_is_charged_too(
+    executor: Executor, clock: Clock, conserved: list[Catalog]
+) -> None:
+    """SEM-1, SEM-30."""
+    # given a hold of the least that there is
+    policy = by_the_nano(replace(POLICY, version="nanoless"))
+    conserved.append(policy)
+    quota = Quota(executor, clock, policy)
+    await quota.team()
+    # when nobody has settled it in time, then it is charged
+    reservation = await expired(quota, clock, 1)
+    assert (await quota.status("general/five_hour")).used == 1
+    assert (await get(quota, reservation)).charged_nanos == 1
+    assert [entry.kind for entry in await entries(quota)] == ["expire"]
 
 
 async def test_a_charge_may_be_refunded_after_a_late_commit(quota: Quota, clock: Clock) -> None:

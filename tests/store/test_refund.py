@@ -69,15 +69,20 @@ async def test_releasing_again_is_a_no_op_that_says_the_same(quota: Quota) -> No
     assert await quota.dump() == before
 
 
+@pytest.mark.parametrize("refund_id", ["", "f1"])
+@pytest.mark.parametrize("is_reaped", [True, False])
 async def test_an_expired_hold_becomes_released_with_nothing_to_give(
-    quota: Quota, clock: Clock
+    quota: Quota, clock: Clock, refund_id: str, *, is_reaped: bool
 ) -> None:
-    # given a hold that has expired, and was not reaped
+    """SEM-29."""
+    # given a hold that has expired, reaped or not
     await quota.team()
     reservation = await quota.reserve(40)
     clock.advance(10 * MINUTE)
-    # when it is refunded
-    refunded = await quota.refund(reservation)
+    if is_reaped:
+        await quota.reap()
+    # when it is refunded, with or without an id
+    refunded = await quota.refund(reservation, refund_id)
     # then it is RELEASED, and nothing is given back: it had gone back before
     assert (refunded.state, refunded.released, refunded.refunded) == (State.RELEASED, (), ())
     assert await quota.window() == (0, 0)
