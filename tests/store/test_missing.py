@@ -5,6 +5,8 @@ Whoever asks may know more than the store: ids outlive records, and replicas rem
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 import pytest
 
 from quotasvc.domain.faults import Fault, NotFound
@@ -12,6 +14,7 @@ from quotasvc.domain.outcome import DenialReason, Denied
 from quotasvc.store.executor import Executor
 from quotasvc.store.field import Field
 from tests.support.clock import Clock
+from tests.support.quota import Quota
 from tests.support.scene import CALLS, CHARGED, HELD, LOT, NAMES, POOL, make_scene
 
 BY_NAME = {call.name: call for call in CALLS}
@@ -73,19 +76,27 @@ async def test_of_a_team_that_is_gone_nothing_is_told_and_nothing_written(
     assert await scene.quota.dump() == before
 
 
-async def test_a_key_of_a_team_that_is_gone_is_invalid(executor: Executor, clock: Clock) -> None:
+WAYS: Mapping[str, Callable[[Quota], Awaitable[object]]] = {
+    "reserve": lambda quota: quota.decide(quota.ask(5)),
+    "check": lambda quota: quota.decide(quota.ask(5, request_id="", check_only=True)),
+    "refuse": lambda quota: quota.decide(quota.ask(5, resource="nothing")),
+    "report": lambda quota: quota.decisions.record_usage(quota.report(5), quota.deadline),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_key_of_a_team_that_is_gone_is_invalid(
+    executor: Executor, clock: Clock, way: str
+) -> None:
+    """SEM-45."""
     # given a team that this replica remembers and the store does not
     quota = (scene := await make_scene(executor, clock, BY_NAME["reserve"])).quota
     await scene.do("DEL", NAMES.team)
     before = await quota.dump()
-    # then no way of charging it finds the key (SEM-45)
-    for answer in (
-        await quota.decide(quota.ask(5, request_id="new")),
-        await quota.decide(quota.ask(5, request_id="", check_only=True)),
-        await quota.decisions.record_usage(quota.report(5, request_id="used"), quota.deadline),
-    ):
-        assert isinstance(answer, Denied)
-        assert answer.denial.reason is DenialReason.KEY_INVALID
+    # then whatever is asked first finds that there is no such key
+    answer = await WAYS[way](quota)
+    assert isinstance(answer, Denied)
+    assert answer.denial.reason is DenialReason.KEY_INVALID
     assert await quota.dump() == before
 
 

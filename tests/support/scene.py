@@ -18,7 +18,7 @@ from quotasvc.store.executor import Executor
 from quotasvc.store.field import Field
 from quotasvc.store.usage import LotInfo
 from tests.support.catalogs import CREDIT, PLANS, TEXT, catalog
-from tests.support.clock import DAY, MINUTE, START_MS, Clock
+from tests.support.clock import DAY, MINUTE, SECOND, START_MS, Clock
 from tests.support.quota import TEAM, Quota
 
 NAMES = keys.team_keys(TEAM)
@@ -198,6 +198,11 @@ async def _refund_an_expiry(scene: Scene) -> object:
     return await scene.quota.refund(scene.held)
 
 
+async def _pass_a_second(scene: Scene) -> None:
+    """A lease that is renewed then ends later than it would have."""
+    scene.clock.advance(SECOND)
+
+
 async def _extend(scene: Scene) -> object:
     return await scene.quota.extend(scene.held)
 
@@ -331,7 +336,7 @@ CALLS = (
     Call(script=table.REFUND, act=_refund_an_expiry, prepare=_pass_and_reap, is_charging=True),
     Call(script=table.EXPIRE, act=_reap, prepare=_pass),
     Call(script=table.EXPIRE, act=_reap_and_charge, prepare=_pass, is_charging=True),
-    Call(script=table.EXTEND, act=_extend),
+    Call(script=table.EXTEND, act=_extend, prepare=_pass_a_second),
     Call(script=table.RECORD_USAGE, act=_record_usage),
     Call(script=table.RECORD_USAGE, act=_record_usage_of_old, prepare=_forget_charged),
     Call(script=table.CONFIRM, act=_refuse),
