@@ -24,7 +24,7 @@ _TIMELESS: Mapping[tuple[str, int], tuple[str, ...]] = {
         *("control/grant_lot", "control/revoke_lot"),
     ),
     ("if team == nil then return reply.plain(OUTCOME.STALE, 0) end", 54): (
-        *("decision/reserve", "decision/record_usage"),
+        *("decision/confirm", "decision/reserve", "decision/record_usage"),
         *(f"usage/{name}" for name in ("balance", "lots", "remains")),
     ),
     ("if purge_ms == nil then return reply.plain(OUTCOME.UNKNOWN, 0) end", 60): ("decision/purge",),
@@ -70,11 +70,24 @@ EQUIVALENT_SCRIPTS: Mapping[Key, str] = {
         45,
         "number",
     ): _NO_POOL,
+    Key(
+        f"{LUA}/decision/due.lua", "agenda_store.probe()", 0, "drop"
+    ): "the list is what is written first: it says itself that it is none, and nothing has changed",
     Key(_EXPIRE, _TOKENS, 39, "number"): _NO_TOKENS,
+    Key(
+        f"{LUA}/decision/extend.lua",
+        "local is_charged = w.place < BOUND.gate and "
+        "record_store.slot(record, FIELD.slot, w.place)",
+        27,
+        "less",
+    ): "the first gate counts requests, of which no record says where",
     Key(_RELEASE, _TOKENS, 39, "number"): _NO_TOKENS,
     Key(
         _RECORD, "if ARG.pool > 0 and rest > 0 and waiting_store.is_due(now) then", 14, "number"
     ): _NO_POOL,
+    Key(
+        _RECORD, "share = math.min(math.max(room, 0), ARG.cost)", 32, "number"
+    ): "the plan has what the pool has not: without room that is a nano at least",
     Key(_RESERVE, "if ARG.pool > 0 and rest > 0 then", 14, "number"): _NO_POOL,
     Key(
         _RESERVE,

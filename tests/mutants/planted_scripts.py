@@ -165,8 +165,8 @@ PLANTED_SCRIPTS = (
     ),
     Planted(
         path=f"{_DECISION}/record_usage.lua",
-        old="limit_store.plan(limits, share, 0, 0)",
-        new="limit_store.plan(limits, share, share, 0)",
+        old="limit_store.plan(limits, share, 0)",
+        new="limit_store.plan(limits, share, share)",
         breaks="recorded usage shows as held, by a hold that never ends",
         caught_by="tests/grpc/test_record_usage.py",
     ),

@@ -64,7 +64,7 @@ local clamped = limit_store.clamp(limits, share)
 local uncountable = is_counted and 0 or share - clamped
 local written_off, plan_nanos = short + uncountable, ARG.cost - rest - uncountable
 share = clamped
-limit_store.plan(limits, share, 0, 0)
+limit_store.plan(limits, share, 0)
 local legs = lot_store.charges(shares)
 lot_move_store.read(legs)
 for _, leg in ipairs(legs) do lot_move_store.plan(leg, 0, leg.charged, now) end

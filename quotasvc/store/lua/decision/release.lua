@@ -36,7 +36,7 @@ if state == STATE.HELD and record_store.expire_ms(record) <= now then
 end
 purge_store.probe()
 local limits = limit_list.of(ARG.limits, KEY.limits)
-local hold = {windows = {}, legs = {}, is_gone = false}
+local hold = {windows = {}, legs = {}}
 if state == STATE.HELD then hold = hold_store.read(record, limits, now, false) end
 token_store.plan(record, limits, now, -1)
 

@@ -46,7 +46,7 @@ function limit_store.fits(limits, plan_need, now)
 end
 
 -- Decides what an admission adds: `share` to the plan's windows, `held` of it as a hold; to a rate
--- limit what it needs; to a cap a lease until `lease_ms`.
+-- limit what it needs; to a cap a lease until `lease_ms`. Who asks for no cap names no lease.
 function limit_store.plan(limits, share, held, lease_ms)
   for _, w in ipairs(limits) do
     if w.kind == KIND.SLOTS then
