@@ -24,6 +24,7 @@ from tests.support.scene import (
     LOT,
     NAMES,
     POOL,
+    POOL_KEYS,
     WINDOW,
     Call,
     Scene,
@@ -133,6 +134,16 @@ async def test_a_lot_whose_end_is_no_time_is_corrupt(sound: Scene) -> None:
     fault = await sound.refuses(BY_NAME["lots"])
     assert fault is not None
     assert fault.startswith(f"CORRUPT {POOL.all}")
+
+
+@pytest.mark.parametrize("key", POOL_KEYS)
+async def test_a_spoiled_pool_stops_nobody_who_may_not_draw_on_it(sound: Scene, key: str) -> None:
+    # given a member without access to a pool that somebody has overwritten
+    await sound.quota.team(access=False)
+    await sound.do("SET", key, "spoiled")
+    # then the plan alone decides, and is not stopped
+    assert await sound.refuses(BY_NAME["reserve_too_much"]) is None
+    assert await sound.refuses(BY_NAME["record_usage"]) is None
 
 
 async def test_a_slice_of_another_layout_is_corrupt(sound: Scene) -> None:

@@ -95,10 +95,12 @@ async def test_units_that_a_lot_is_a_nano_short_of_are_absorbed(tight: Quota) ->
     assert (await tight.lots())["big"].available == 3 * CREDIT - 1
 
 
+@pytest.mark.parametrize("access", [True, False])
 async def test_a_plan_that_lacks_a_nano_is_waited_for_until_it_has_it(
-    tight: Quota, clock: Clock
+    tight: Quota, clock: Clock, *, access: bool
 ) -> None:
-    # given 60 credits of the plan used, and 39 more a while later
+    # given 60 credits of the plan used, and 39 more a while later, and no Credits to draw on
+    await tight.team(access=access)
     await tight.use(60)
     clock.advance(HOUR)
     await tight.use(39)

@@ -6,6 +6,7 @@ Whoever asks may know more than the store: ids outlive records, and replicas rem
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,38 @@ async def test_of_a_team_that_is_gone_nothing_is_told_and_nothing_written(
         await BY_NAME[name].act(scene)
     assert refused.value.reason != "INTERNAL"
     assert await scene.quota.dump() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "reason"),
+    [
+        ("remains", "bars", "NOT_FOUND"),
+        ("lots", "pool", "CHANGING"),
+        ("balance", "balance", "CHANGING"),
+    ],
+)
+async def test_a_team_that_goes_while_it_is_asked_about_is_no_corruption(
+    executor: Executor,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    script: str,
+    reason: str,
+) -> None:
+    # given a team that the store loses after somebody was found to be a member of it
+    scene = await make_scene(executor, clock, BY_NAME[name])
+    store = scene.quota.usage._store
+    run = getattr(store, script)
+
+    async def lose_and_run(*words: Any) -> object:
+        await scene.do("DEL", NAMES.team)
+        return await run(*words)
+
+    monkeypatch.setattr(store, script, lose_and_run)
+    # then its figures are not there, or not now, and nobody is called for
+    with pytest.raises(Fault) as refused:
+        await BY_NAME[name].act(scene)
+    assert refused.value.reason == reason
 
 
 WAYS: Mapping[str, Callable[[Quota], Awaitable[object]]] = {

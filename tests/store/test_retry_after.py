@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
 from quotasvc.domain.catalog import AlignedPeriod, Catalog, Straddle, Window, WindowKind
 from quotasvc.domain.outcome import Allowed, DenialReason
+from quotasvc.domain.team import Role
 from quotasvc.domain.unit import Usage
+from quotasvc.store.answer import Answer
 from quotasvc.store.executor import Executor
 from tests.support.catalogs import CREDIT, FIVE_HOURS, TEXT, WEEK, allowance, catalog, plan
 from tests.support.clock import DAY, HOUR, MINUTE, Clock
@@ -43,6 +46,41 @@ async def test_an_aligned_window_has_room_when_its_instance_ends(
     ask = quota.ask(resource="image/a", usage=Usage.of(images=1))
     denied = await quota.denied(resource="image/a", usage=Usage.of(images=1))
     assert await assert_exact(quota, clock, denied, ask) == 17 * HOUR
+
+
+async def test_an_instance_that_a_clock_ahead_has_opened_is_waited_for_to_its_own_end(
+    quota: Quota, clock: Clock
+) -> None:
+    """SEM-8, SEM-37."""
+    # given a day's images that were used up by a clock that was two minutes ahead, over midnight
+    await quota.team(access=False)
+    clock.advance(17 * HOUR + MINUTE)
+    await quota.commit(await quota.reserve(resource="image/a", usage=Usage.of(images=10)))
+    clock.now_ms -= 2 * MINUTE
+    # when a request is denied before that day has begun
+    ask = quota.ask(resource="image/a", usage=Usage.of(images=1))
+    denied = await quota.denied(resource="image/a", usage=Usage.of(images=1))
+    # then it waits for the end of that day, and not for its beginning
+    assert await assert_exact(quota, clock, denied, ask) == DAY + MINUTE
+
+
+async def test_a_wait_whose_end_is_known_is_not_asked_for_again(
+    quota: Quota, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEM-5, SEM-8."""
+    # given a plan that is used up, and a member whom nobody tells of larger ones
+    await quota.team(access=False, role=Role.READER)
+    await quota.use(100)
+    reserve, asked = quota.store.reserve, []
+
+    async def counted(*words: Any, **options: Any) -> Answer:
+        asked.append(options)
+        return await reserve(*words, **options)
+
+    monkeypatch.setattr(quota.store, "reserve", counted)
+    # when a request is denied, then the script that says so has said how long
+    assert (await quota.denied(1)).denial.retry_after_ms is not None
+    assert len(asked) == 1
 
 
 async def test_all_windows_must_have_room(quota: Quota, clock: Clock) -> None:
