@@ -298,6 +298,19 @@ async def test_a_throttled_request_does_not_fall_through_to_credits(make: Make) 
     assert await quota.available() == {"lot": 1_000}
 
 
+async def test_a_throttled_request_blames_no_window_that_is_made_up_for(make: Make) -> None:
+    """SEM-7, SEM-47."""
+    # given a plan that one request has used up, Credits in plenty, and one request a minute
+    quota = make(row(rpm=1))
+    await quota.team()
+    await quota.grant("lot", 1_000)
+    await quota.use(100)
+    # when another comes, then only the rate denies it: Credits would pay
+    denied = await quota.denied(1)
+    assert [status.limit_id for status in denied.limits if status.denied] == [RPM]
+    assert [o.limit_id for o in denied.denial.obstacles] == [RPM]
+
+
 async def test_with_nobody_to_pay_either_all_of_it_is_said(make: Make, clock: Clock) -> None:
     # given one request a minute, made by one who has used up all there is (SEM-8)
     quota = make(row(rpm=1))
