@@ -19,7 +19,7 @@ class Patience:
     async def go_on(self, reaper: Reaper, team_id: str, answer: Answer, deadline: float) -> int:
         """Does what the store asked for; returns the time by which to compile again."""
         match answer.code:
-            case Code.REAP | Code.ENTER | Code.UNLISTED:
+            case Code.REAP | Code.ENTER:
                 # While holds keep ending each round ends some; the deadline bounds each round.
                 self._rounds -= 1
             case Code.STALE | Code.BOUNDARY:

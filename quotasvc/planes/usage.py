@@ -159,8 +159,6 @@ class UsagePlane:
                     return page.lots, page.further
                 case Code.UNKNOWN:
                     raise InvalidArgument("page_token", "names no lot of this team")
-                case Code.UNLISTED:
-                    await self._store.list_all(team_id, Payer.CREDITS, deadline)
             answer = Answer(code=page.code, now_ms=page.now_ms, seq=0)
             await patience.go_on(self._reaper, team_id, answer, deadline)
 

@@ -38,7 +38,6 @@ class Code(IntEnum):
     UNCHARGED = 28
     COUNTED = 29
     PRICE = 30
-    UNLISTED = 31
 
 
 class KindCode(IntEnum):

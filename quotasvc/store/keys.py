@@ -18,7 +18,7 @@ from quotasvc.domain.catalog import Allowance, Window, short_time
 from quotasvc.domain.reservation import Payer
 
 SCHEMA = "q1"
-SCHEMA_NUMBER = 2
+SCHEMA_NUMBER = 3
 """How what is stored is to be read. The number is raised when that changes: a store of another one
 is refused at start. The names keep their prefix, or the mark of an older store would not be found.
 

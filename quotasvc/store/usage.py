@@ -17,10 +17,7 @@ from quotasvc.store.call import Bounds
 from quotasvc.store.code import Code
 from quotasvc.store.executor import Executor
 from quotasvc.store.limits import limit_numbers
-from quotasvc.store.resp import Reply, Word
-
-SCAN = 1_000
-"""Lots of an older build that are listed at a time."""
+from quotasvc.store.resp import Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,27 +115,6 @@ class UsageStore:
                 return LotPage(code=code_of(code), now_ms=now_ms)
             case _:
                 raise Corrupt("usage/lots answered in no known shape")
-
-    async def list_all(self, team_id: str, payer: Payer, deadline: float) -> None:
-        """Puts on the list of all lots what an older build has granted without it.
-
-        Nothing that is read here ever changes, so it is no matter what happens meanwhile.
-        """
-        pool = keys.team_keys(team_id).pool(payer)
-        words: list[Word] = []
-        cursor = b""
-        while cursor != b"0":
-            scan = ("HSCAN", pool.info, cursor or b"0", "COUNT", SCAN)
-            reply = await self._executor.call(*scan, deadline=deadline)
-            assert isinstance(reply, list)
-            assert isinstance(reply[0], bytes)
-            cursor = reply[0]
-            for lot_id, text in _pairs(reply[1]):
-                facts = LotInfo.from_json(lot_id, text)
-                words += (facts.expire_ms or "+inf", keys.lot_member(facts.purchase_ms, lot_id))
-        for first in range(0, len(words), 2 * SCAN):
-            some = words[first : first + 2 * SCAN]
-            await self._executor.call("ZADD", pool.all, *some, deadline=deadline)
 
     async def balance(self, team_id: str, payer: Payer, deadline: float) -> PoolBalance:
         """What the team's Credits or wallet come to; costs the same however many lots are spent."""

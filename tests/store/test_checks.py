@@ -106,7 +106,7 @@ async def test_an_empty_store_gets_an_id_and_keeps_it(executor: Executor) -> Non
     assert [report.store_id for report in (first, second, third)] == ["one", "one", "one"]
     assert await words(executor, "HGETALL", keys.SCHEMA_MARKER) == [
         "schema",
-        "2",
+        "3",
         "store_id",
         "one",
     ]
@@ -225,7 +225,7 @@ async def test_data_of_others_is_refused_and_left_alone(executor: Executor) -> N
 
 
 @pytest.mark.parametrize("expected", ["ours", None])
-@pytest.mark.parametrize("schema", ["0", "1", "3", "x"])
+@pytest.mark.parametrize("schema", ["0", "2", "4", "x"])
 async def test_another_schema_is_refused(
     executor: Executor, schema: str, expected: str | None
 ) -> None:
@@ -237,7 +237,7 @@ async def test_another_schema_is_refused(
     assert refusals(report) == ["marker"]
     found = named(report, "marker")
     assert found.detail == f"store ours, schema {schema}"
-    assert "reads schema 2 only: run the one that wrote the store, or begin" in found.cure
+    assert "reads schema 3 only: run the one that wrote the store, or begin" in found.cure
     assert report.store_id is None
     kept = await words(executor, "HGETALL", keys.SCHEMA_MARKER)
     assert kept == list(marker)
@@ -245,7 +245,7 @@ async def test_another_schema_is_refused(
 
 def test_a_changed_layout_needs_another_schema() -> None:
     """What was stored under one number is read in one way only: raise it with either of these."""
-    assert (keys.SCHEMA_NUMBER, keys.SCHEMA, RING) == (2, "q1", 128)
+    assert (keys.SCHEMA_NUMBER, keys.SCHEMA, RING) == (3, "q1", 128)
 
 
 # What a store says about itself.

@@ -129,6 +129,13 @@ async def test_a_list_of_lots_that_has_another_in_the_place_of_one_is_corrupt(
     assert named in fault
 
 
+async def test_a_list_of_lots_that_lacks_one_is_corrupt(sound: Scene) -> None:
+    assert await sound.do("ZREM", POOL.all, keys.lot_member(START_MS + DAY, LOT)) == 1
+    fault = await sound.refuses(BY_NAME["lots"])
+    assert fault is not None
+    assert fault.startswith(f"CORRUPT {POOL.all}")
+
+
 async def test_a_lot_whose_end_is_no_time_is_corrupt(sound: Scene) -> None:
     await sound.do("ZADD", POOL.all, "1.5", keys.lot_member(START_MS, ENDED))
     fault = await sound.refuses(BY_NAME["lots"])

@@ -162,34 +162,3 @@ async def test_a_page_ends_before_it_is_full_where_too_many_lots_lie_between(
         found.append(names(shown))
     # then each page has looked at a bounded number
     assert found == [[], [], ["spent"]]
-
-
-# What an older build has granted is not on the list of all.
-
-
-@pytest.mark.parametrize("lost", ["all", "one"])
-async def test_lots_of_an_older_build_are_listed_too(quota: Quota, clock: Clock, lost: str) -> None:
-    # given lots of every kind, as an older build kept them
-    await everything(quota, clock)
-    before = await quota.lot_pages(3)
-    if lost == "all":
-        await quota.executor.call("DEL", POOL.all, deadline=quota.deadline)
-    else:
-        await quota.executor.call("ZREMRANGEBYRANK", POOL.all, 3, 3, deadline=quota.deadline)
-    # then they are listed as ever, and on the list from then on: that is checked after each test
-    assert await quota.lot_pages(3) == before
-
-
-async def test_very_many_lots_of_an_older_build_are_listed_step_by_step(
-    quota: Quota, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # given more lots than one look at them finds
-    monkeypatch.setattr("quotasvc.store.usage.SCAN", 100)
-    await quota.team(plan=None)
-    for number in range(600):
-        await buy(quota, f"lot{number:03d}", 1 + number % 7)
-    before = await quota.lots()
-    await quota.executor.call("DEL", POOL.all, deadline=quota.deadline)
-    # then none is missing
-    assert await quota.lots() == before
-    assert len(before) == 600

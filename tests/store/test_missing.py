@@ -81,7 +81,7 @@ async def test_of_a_team_that_is_gone_nothing_is_told_and_nothing_written(
     ("name", "script", "reason"),
     [
         ("remains", "bars", "NOT_FOUND"),
-        ("lots", "pool", "CHANGING"),
+        ("lots", "lots", "CHANGING"),
         ("balance", "balance", "CHANGING"),
     ],
 )

@@ -6,9 +6,12 @@ local closed_lot_store = require("lib.closed_lot_store")
 
 local lot_page_store = {}
 
--- Whether all lots are on the list of them: what an older build granted is not.
-function lot_page_store.is_whole()
-  return redis.call("ZCARD", KEY.pool_all) >= redis.call("HLEN", KEY.pool_info)
+-- Whether all lots are on the list of them, else an error: none may be missing from every page.
+function lot_page_store.probe()
+  local key = KEY.pool_all
+  if redis.call("ZCARD", key) ~= redis.call("HLEN", KEY.pool_info) then
+    error({err = "CORRUPT " .. key .. " has another number of lots than were granted"})
+  end
 end
 
 -- Whether a page can go on behind `member`.

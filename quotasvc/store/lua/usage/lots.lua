@@ -10,7 +10,7 @@ if team == nil then return reply.plain(OUTCOME.STALE, 0) end
 local now = team_store.now(team, clock.read())
 if team_store.is_due(team, now) then return reply.plain(OUTCOME.REAP, now, team) end
 if waiting_store.is_due(now) then return reply.plain(OUTCOME.ENTER, now, team) end
-if not lot_page_store.is_whole() then return reply.plain(OUTCOME.UNLISTED, now, team) end
+lot_page_store.probe()
 if not lot_page_store.knows(ARG.after) then return reply.plain(OUTCOME.UNKNOWN, now, team) end
 local members, further = lot_page_store.members(ARG.section, ARG.after, ARG.size, now)
 return {OUTCOME.GRANTED, now, team.seq, lot_page_store.read(members), further}
