@@ -14,6 +14,7 @@ import grpc
 from quotasvc.api.method import SERVICES
 from quotasvc.api.table import MethodTable
 from quotasvc.doors import health
+from quotasvc.doors.companions import Companions
 from quotasvc.doors.faults import ListenFailed
 from quotasvc.doors.grpcio_calls import Calls
 from quotasvc.doors.health import PROCESS, Health
@@ -90,7 +91,8 @@ class GrpcioDoor:
         services = [service.full_name for service in SERVICES]
         self.health = Health(services)
         described = Reflection((*services, health.SERVICE)) if has_reflection else None
-        self._calls = Calls(table, self.health, described, limits.call_ms_max / 1_000)
+        self._companions = Companions(self.health, described)
+        self._calls = Calls(table, self._companions, limits.call_ms_max / 1_000)
         self.address = listen
         self._limits = limits
         self._guard: asyncio.Task[None] | None = None
@@ -111,7 +113,7 @@ class GrpcioDoor:
         call that crosses grpcio's farewell on the wire is not begun: it is answered CANCELLED, or
         UNAVAILABLE at the end.
         """
-        self._calls.stop()
+        self._companions.stop()
         if self._guard is not None:
             self._guard.cancel()
             await asyncio.wait([self._guard])
