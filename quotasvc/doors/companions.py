@@ -20,14 +20,14 @@ class Companions:
     """Health and, where it is wanted, reflection; `by_path` has what serves each of their rpcs."""
 
     def __init__(self, health: Health, reflection: Reflection | None) -> None:
-        self._health = health
+        self.health = health
         self._reflection = reflection
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.by_path: Mapping[str, Serve] = self._served()
 
     def stop(self) -> None:
         """Ends the streams, which would go on for ever."""
-        self._health.stop()
+        self.health.stop()
         if not self._stopped.done():
             self._stopped.set_result(None)
 
@@ -43,11 +43,11 @@ class Companions:
 
     async def _check(self, stream: Stream) -> None:
         request = decode(HealthCheckRequest, await _read_one(stream))
-        await stream.write(self._health.check(request.service).SerializeToString())
+        await stream.write(self.health.check(request.service).SerializeToString())
 
     async def _watch(self, stream: Stream) -> None:
         request = decode(HealthCheckRequest, await _read_one(stream))
-        async for status in self._health.watch(request.service):
+        async for status in self.health.watch(request.service):
             await stream.write(status.SerializeToString())
 
     async def _reflect(self, stream: Stream) -> None:
