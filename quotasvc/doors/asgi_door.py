@@ -125,10 +125,12 @@ def door_of(table: MethodTable, *, call_ms_max: int, has_reflection: bool = True
     described = Reflection((*names, health.SERVICE)) if has_reflection else None
     companions = Companions(Health(names), described)
     companions.health.set_serving(PROCESS, is_serving=True)
-    unary = {
-        path: _rpc(table, method, call_ms_max / 1_000) for path, method in table.by_path.items()
-    }
-    return AsgiDoor(unary, companions, refuse=table.refuse)
+    return AsgiDoor(rpcs_of(table, longest_s=call_ms_max / 1_000), companions, refuse=table.refuse)
+
+
+def rpcs_of(table: MethodTable, *, longest_s: float) -> dict[str, Rpc]:
+    """The methods of a table by path; a call without a deadline, or with a later one, gets this."""
+    return {path: _rpc(table, method, longest_s) for path, method in table.by_path.items()}
 
 
 def _rpc(table: MethodTable, method: Method, longest_s: float) -> Rpc:

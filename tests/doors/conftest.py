@@ -1,18 +1,23 @@
-"""A door over two rpcs and whatever streams a test has."""
+"""A door over one rpc and whatever stream a test has; and one in a real Envoy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import pytest_asyncio
 from google.protobuf.wrappers_pb2 import StringValue
 
 from quotasvc.api.faults import Status, to_pb_status
 from quotasvc.doors.asgi_door import AsgiDoor
+from quotasvc.doors.claim import Claim
 from quotasvc.doors.companions import Companions
+from quotasvc.doors.envoy import EnvoyDoor
 from quotasvc.doors.exchange import Exchange, Rpc
 from quotasvc.doors.health import Health
 from quotasvc.doors.stream import Serve
+from tests.doors.envoys import calling, running
+from tests.support.door import Caller
 
 ECHO = "/test.Service/Echo"
 STREAM = "/test.Service/Stream"
@@ -53,3 +58,21 @@ class Doors:
 def make_door() -> Doors:
     """Makes doors of the running loop."""
     return Doors()
+
+
+@pytest_asyncio.fixture
+async def address() -> AsyncIterator[str]:
+    with Claim("127.0.0.1:0") as claim:
+        yield claim.address
+
+
+@pytest_asyncio.fixture
+async def door(address: str) -> AsyncIterator[EnvoyDoor]:
+    async with running(address) as door:
+        yield door
+
+
+@pytest_asyncio.fixture
+async def caller(door: EnvoyDoor, address: str) -> AsyncIterator[Caller]:
+    async with calling(address) as caller:
+        yield caller

