@@ -51,6 +51,11 @@ model: $(DEV) ## Compare the service with the oracle over random histories (20 m
 mutants: $(DEV) ## Try every mutant of the rules against the tests (1-2 h, resumable)
 	@$(BIN)/python -m tests.mutants.run --state $(VENV)/.mutants.jsonl $(ARGS)
 
+# Needs Go and, the first time, some minutes; without Go it says so and is content.
+.PHONY: conformance
+conformance: $(DEV) ## Run the public suites of gRPC and Connect against the Envoy door
+	@$(BIN)/python -m tests.conformance.run $(ARGS)
+
 .PHONY: cost
 cost: $(DEV) ## Print what a decision costs the store, beside its bare commands
 	@$(BIN)/python -m tests.bench.cost
