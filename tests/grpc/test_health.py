@@ -11,9 +11,8 @@ import pytest
 import pytest_asyncio
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from quotasvc.doors.grpcio import GrpcioDoor
 from quotasvc.doors.health import CHECK, PROCESS, WATCH, Health
-from tests.support.door import Caller, NoDecisions, make_door, refusal, serving
+from tests.support.door import Caller, Door, NoDecisions, make_door, refusal, serving
 
 DECISIONS = "quotasvc.v1.DecisionService"
 
@@ -22,7 +21,7 @@ NOT_SERVING = HealthCheckResponse.NOT_SERVING
 
 
 @pytest_asyncio.fixture
-async def door() -> GrpcioDoor:
+async def door() -> Door:
     return make_door(NoDecisions())
 
 
@@ -40,7 +39,7 @@ def watch(caller: Caller, service: str) -> AsyncIterator[HealthCheckResponse]:
 
 
 async def test_the_process_serves_once_started_and_a_service_when_said_so(
-    door: GrpcioDoor,
+    door: Door,
 ) -> None:
     async with serving(door) as caller:
         assert await check(caller, PROCESS) == SERVING
@@ -49,20 +48,20 @@ async def test_the_process_serves_once_started_and_a_service_when_said_so(
         assert await check(caller, DECISIONS) == SERVING
 
 
-async def test_a_service_that_does_not_exist_is_not_found(door: GrpcioDoor) -> None:
+async def test_a_service_that_does_not_exist_is_not_found(door: Door) -> None:
     async with serving(door) as caller:
         refused = await refusal(check(caller, "nobody"))
     assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("path", [CHECK, WATCH])
-async def test_undecodable_questions_are_invalid(door: GrpcioDoor, path: str) -> None:
+async def test_undecodable_questions_are_invalid(door: Door, path: str) -> None:
     async with serving(door) as caller:
         refused = await refusal(caller.start(path, b"\xff"))
     assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNDECODABLE")
 
 
-async def test_a_question_without_a_message_is_invalid(door: GrpcioDoor) -> None:
+async def test_a_question_without_a_message_is_invalid(door: Door) -> None:
     async with serving(door) as caller:
         method: grpc.aio.StreamUnaryMultiCallable[bytes, bytes]
         method = caller.channel.stream_unary(CHECK)
@@ -70,7 +69,7 @@ async def test_a_question_without_a_message_is_invalid(door: GrpcioDoor) -> None
     assert refused.reason == "UNDECODABLE"
 
 
-async def test_a_watcher_sees_every_change(door: GrpcioDoor) -> None:
+async def test_a_watcher_sees_every_change(door: Door) -> None:
     async with serving(door) as caller:
         statuses = watch(caller, DECISIONS)
         assert (await anext(statuses)).status == NOT_SERVING
@@ -80,7 +79,7 @@ async def test_a_watcher_sees_every_change(door: GrpcioDoor) -> None:
         assert (await anext(statuses)).status == NOT_SERVING
 
 
-async def test_a_watcher_of_nobody_waits_for_it(door: GrpcioDoor) -> None:
+async def test_a_watcher_of_nobody_waits_for_it(door: Door) -> None:
     async with serving(door) as caller:
         statuses = watch(caller, "later")
         assert (await anext(statuses)).status == HealthCheckResponse.SERVICE_UNKNOWN
@@ -88,7 +87,7 @@ async def test_a_watcher_of_nobody_waits_for_it(door: GrpcioDoor) -> None:
         assert (await anext(statuses)).status == SERVING
 
 
-async def test_stop_tells_watchers_first_and_does_not_wait_for_them(door: GrpcioDoor) -> None:
+async def test_stop_tells_watchers_first_and_does_not_wait_for_them(door: Door) -> None:
     async with serving(door) as caller:
         # given a watcher of a service that serves
         door.health.set_serving(DECISIONS, is_serving=True)
@@ -114,7 +113,7 @@ async def test_what_happens_while_a_watcher_is_told_is_told_next() -> None:
     assert [answer.status async for answer in statuses] == [NOT_SERVING]
 
 
-async def test_nothing_serves_again_after_stop(door: GrpcioDoor) -> None:
+async def test_nothing_serves_again_after_stop(door: Door) -> None:
     async with serving(door):
         await door.stop(0)
         door.health.set_serving(DECISIONS, is_serving=True)

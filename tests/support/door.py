@@ -1,4 +1,4 @@
-"""A grpcio door and a real channel to it: answers and refusals as callers see them."""
+"""A door and a real channel to it: answers and refusals as callers see them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -18,14 +18,17 @@ from quotasvc.api.table import CALLS_MAX, MethodTable
 from quotasvc.api.usage import UsageApi
 from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.outcome import Allowed, Denied
+from quotasvc.doors.asgi_door import door_of
 from quotasvc.doors.grpcio import DEFAULT_LIMITS, GrpcioDoor, Limits
 from quotasvc.doors.grpcio_calls import DETAILS
+from quotasvc.doors.health import Health
 from quotasvc.planes.ask import Ask
 from quotasvc.planes.decision import DecisionPlane
 from quotasvc.planes.usage import UsagePlane
 from quotasvc.telemetry import Telemetry
 from quotasvc.v1 import decision_pb2, usage_pb2
 from tests.support.catalogs import catalog
+from tests.support.relay import Relay, RelayedDoor
 
 DECISIONS = "/quotasvc.v1.DecisionService"
 USAGE = "/quotasvc.v1.UsageService"
@@ -166,23 +169,48 @@ def make_table(
     )
 
 
+class Door(Protocol):
+    """What the tests need of a door, whichever it is."""
+
+    address: str
+
+    @property
+    def health(self) -> Health:
+        """Says whether to send calls here."""
+        ...
+
+    async def start(self) -> str:
+        """Listens and serves; the address."""
+        ...
+
+    async def stop(self, grace_s: float) -> None:
+        """Lets calls under way end, at most so long."""
+        ...
+
+
+relay: Relay | None = None
+"""The Envoy that stands in front of the doors that are made; without one they are grpcio's."""
+
+
 def make_door(
     decisions: DecisionPlane,
     usage: UsagePlane | None = None,
     *,
-    listen: str = "127.0.0.1:0",
     limits: Limits = DEFAULT_LIMITS,
     calls_max: int = CALLS_MAX,
     has_reflection: bool = True,
     telemetry: Telemetry | None = None,
-) -> GrpcioDoor:
-    """A door that has not been started."""
+) -> Door:
+    """A door of the kind that is tested, not yet started; of `limits` it heeds the time."""
     table = make_table(decisions, usage, calls_max=calls_max, telemetry=telemetry)
-    return GrpcioDoor(table, listen, limits=limits, has_reflection=has_reflection)
+    if relay is None:
+        return GrpcioDoor(table, "127.0.0.1:0", limits=limits, has_reflection=has_reflection)
+    door = door_of(table, call_ms_max=limits.call_ms_max, has_reflection=has_reflection)
+    return RelayedDoor(door, relay)
 
 
 @asynccontextmanager
-async def serving(door: GrpcioDoor) -> AsyncIterator[Caller]:
+async def serving(door: Door) -> AsyncIterator[Caller]:
     """Starts the door, connects to it, and stops both at the end of the block."""
     address = await door.start()
     try:
