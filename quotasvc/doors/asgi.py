@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -16,8 +17,17 @@ Header: TypeAlias = tuple[bytes, bytes]
 """A name in lower case, and its value."""
 
 
+REQUEST_S_MAX = 10.0
+"""For all of a request of one message to arrive: whoever takes longer only holds a place."""
+
+
 class Gone(Exception):
     """The caller has hung up: there is nobody to answer."""
+
+
+async def next_event(receive: Receive) -> Event:
+    """What the server says next. May be cancelled, which the server's own future cannot bear."""
+    return await asyncio.shield(asyncio.ensure_future(receive()))
 
 
 async def end_with(send: Send, status: int, headers: tuple[Header, ...], body: bytes = b"") -> None:

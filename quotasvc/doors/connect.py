@@ -8,12 +8,22 @@ Only POST: what these rpcs read is no business of a cache.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 
 from quotasvc.api.faults import MessageTooLarge, Status, UnknownMethod
 from quotasvc.domain.faults import InvalidArgument
-from quotasvc.doors.asgi import Gone, Header, Receive, Scope, Send, end_with
+from quotasvc.doors.asgi import (
+    REQUEST_S_MAX,
+    Gone,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    end_with,
+    next_event,
+)
 from quotasvc.doors.connect_errors import error_body, http_status
 from quotasvc.doors.exchange import Exchange, Refuse, Rpc
 from quotasvc.doors.faults import Malformed
@@ -65,7 +75,8 @@ class Connect:
         answer: bytes | Status
         try:
             exchange.remaining_s = _remaining_s(headers)
-            body = await self._body(headers, exchange, receive)
+            async with asyncio.timeout(REQUEST_S_MAX):
+                body = await self._body(headers, exchange, receive)
             request = from_json(rpc.request, body) if kind == JSON else body
             answer = await rpc.answer(request, exchange)
             if kind == JSON and isinstance(answer, bytes):
@@ -96,7 +107,7 @@ class Connect:
         body = bytearray()
         has_more = True
         while has_more:
-            event = await receive()
+            event = await next_event(receive)
             if event["type"] == "http.disconnect":
                 raise Gone
             body += event["body"]

@@ -32,8 +32,9 @@ class EnvoyLimits:
     connection_idle_ms_max: int = 3_600_000
     """Without a call."""
 
-    stream_idle_ms_max: int = 3_600_000
-    """Without a byte either way; those who watch health are silent for long."""
+    stream_idle_ms_max: int = 900_000
+    """Without a byte either way. Those who watch health are silent for longer than that, but their
+    connections do not get so old."""
 
     request_headers_ms_max: int = 10_000
     """For the headers of a call to arrive."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from quotasvc.api.faults import Status, UnknownMethod
 from quotasvc.domain.faults import Fault
-from quotasvc.doors.asgi import Event, Gone, Receive, Scope, Send, end_with
+from quotasvc.doors.asgi import REQUEST_S_MAX, Event, Gone, Receive, Scope, Send, end_with
 from quotasvc.doors.exchange import Exchange, Refuse, Rpc
 from quotasvc.doors.faults import Malformed
 from quotasvc.doors.grpc_call import GrpcCall
@@ -118,7 +118,8 @@ class Grpc:
             message = only_message(body, self._message_bytes_max)
             if message is None or event["more_body"]:
                 call.take(event)
-                message = await _read_one(call)
+                async with asyncio.timeout(REQUEST_S_MAX):
+                    message = await _read_one(call)
             if content_type is JSON:
                 message = from_json(rpc.request, message)
             answer = await rpc.answer(message, exchange)

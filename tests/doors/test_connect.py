@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 
 from quotasvc.api.faults import MessageTooLarge, Status, StatusCode, Undecodable
 from quotasvc.domain.faults import Fault, NotFound, Unavailable
+from quotasvc.doors import connect
 from quotasvc.doors.connect_errors import CODES, error_body, http_status
 from quotasvc.doors.exchange import Exchange
 from tests.doors.conftest import BYTES_MAX, ECHO, STREAM, Doors
@@ -100,6 +101,16 @@ async def test_a_body_above_the_bound_is_refused_before_it_has_arrived(make_door
     answer = await request.answer(make_door())
     assert (answer.status, error_of(answer)["code"]) == (429, "resource_exhausted")
     assert isinstance(make_door.refused[0], MessageTooLarge)
+
+
+async def test_a_request_that_does_not_end_does_not_keep_its_place(
+    make_door: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "REQUEST_S_MAX", 0.02)
+    request = Request(ECHO, JSON)
+    request.send(b'"abc"')
+    answer = await request.answer(make_door())
+    assert (answer.status, error_of(answer)["code"]) == (504, "deadline_exceeded")
 
 
 async def test_json_that_cannot_be_read_is_invalid(make_door: Doors) -> None:

@@ -67,6 +67,19 @@ async def test_calls_under_way_end_and_streams_are_told(address: str) -> None:
         await stopping
 
 
+async def test_a_connection_that_reaches_its_age_loses_no_call(address: str) -> None:
+    """Callers are to find new replicas, and not to notice."""
+    limits = EnvoyLimits(connection_ms_max=300, drain_s=1)
+    async with running(address, limits):
+        load = Load(address)
+        await load.start(connections=4)
+        # when each connection has been sent away several times
+        began = time.monotonic()
+        await until(lambda: time.monotonic() - began > 4, within_s=10)
+        await load.stop()
+    assert load.failed == []
+
+
 async def test_a_drain_takes_no_longer_than_its_grace(address: str) -> None:
     async with running(address, EnvoyLimits(drain_s=60)) as door, calling(address) as caller:
         await caller.reserve(request())

@@ -10,6 +10,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from quotasvc.api.faults import MessageTooLarge, Status, StatusCode, Undecodable, UnknownMethod
 from quotasvc.domain.faults import Fault, NotFound
+from quotasvc.doors import grpc
 from quotasvc.doors.exchange import Exchange
 from quotasvc.doors.grpc_frames import frame
 from tests.doors.conftest import BYTES_MAX, ECHO, Doors
@@ -151,6 +152,17 @@ async def test_an_unknown_path_is_unimplemented(make_door: Doors) -> None:
     answer = await Request("/nobody/Nothing", GRPC, body=frame(b"x")).answer(make_door())
     assert answer.grpc_status == StatusCode.UNIMPLEMENTED
     assert isinstance(make_door.refused[0], UnknownMethod)
+
+
+async def test_a_request_that_does_not_end_does_not_keep_its_place(
+    make_door: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12, fact (i): half-open streams have no deadline of their own."""
+    monkeypatch.setattr(grpc, "REQUEST_S_MAX", 0.02)
+    request = Request(ECHO, GRPC)
+    request.send(frame(b"abc"))
+    answer = await request.answer(make_door())
+    assert answer.grpc_status == StatusCode.DEADLINE_EXCEEDED
 
 
 # What the rpc knows and says.
