@@ -85,6 +85,15 @@ def envoy_config(
     }
 
 
+GRPC_WEB = {
+    "name": "envoy.filters.http.grpc_web",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb"
+    },
+}
+"""Makes gRPC of the gRPC-Web of browsers, on any version of HTTP."""
+
+
 def _http(http_filters: list[Json], limits: EnvoyLimits) -> Json:
     manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     return {
@@ -94,7 +103,7 @@ def _http(http_filters: list[Json], limits: EnvoyLimits) -> Json:
             stat_prefix=STATS,
             codec_type="AUTO",
             route_config={"virtual_hosts": [{"name": "all", "domains": ["*"]}]},
-            http_filters=http_filters,
+            http_filters=[GRPC_WEB, *http_filters],
             # What is not asked for is not sent: each header costs CPU.
             generate_request_id=False,
             server_header_transformation="PASS_THROUGH",

@@ -71,7 +71,7 @@ class Grpc:
         call = GrpcCall(exchange, frames, content_type=content_type, receive=receive, send=send)
         path: str = scope["path"]
         try:
-            if refused := self._open(scope, headers, exchange, frames):
+            if refused := self._open(path[1:], headers, exchange, frames):
                 await call.end(refused)
             elif rpc := self._unary.get(path):
                 await self._serve_unary(rpc, call, receive, send)
@@ -92,19 +92,19 @@ class Grpc:
             call.cut_short(asyncio.CancelledError())
 
     def _open(
-        self, scope: Scope, headers: Mapping[bytes, bytes], exchange: Exchange, frames: Frames
+        self, name: str, headers: Mapping[bytes, bytes], exchange: Exchange, frames: Frames
     ) -> Status | None:
         """Reads the request's headers; why it cannot be served, if so."""
         try:
             # Without it the server drops the trailers, and with them the status, without a word.
-            if headers.get(b"te") != b"trailers" or scope["http_version"] == "1.1":
-                raise Malformed("gRPC needs HTTP/2 and the header te: trailers")
+            if headers.get(b"te") != b"trailers":
+                raise Malformed("gRPC needs the header te: trailers")
             exchange.remaining_s = remaining_s(headers.get(b"grpc-timeout"))
             frames.is_gzip = is_gzip(headers.get(b"grpc-encoding", b""))
         except Fault as fault:
             if isinstance(fault, UnknownMethod):
                 exchange.answer_trailers = ((b"grpc-accept-encoding", ACCEPTED),)
-            return self._status(scope["path"][1:], fault)
+            return self._status(name, fault)
         return None
 
     # One message each way.

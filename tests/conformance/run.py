@@ -2,9 +2,10 @@
 
     python -m tests.conformance.run [--trace]
 
-connectconformance: gRPC with all kinds of streams, Connect unary on HTTP/1.1 and HTTP/2, with
-protobuf and JSON, plain and gzip, with and without a bound on messages. gRPC's interop client of
-Go: its cases that need no TLS and no compressed answers. Exits 0 where there is no Go, saying so.
+connectconformance: gRPC and gRPC-Web with all kinds of streams, Connect unary, on HTTP/1.1 and
+HTTP/2, with protobuf and JSON, plain and gzip, with and without a bound on messages. gRPC's
+interop client of Go: its cases that need no TLS and no compressed answers. Exits 0 where there is
+no Go, saying so.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ SUITES = {
             "STREAM_TYPE_HALF_DUPLEX_BIDI_STREAM",
             "STREAM_TYPE_FULL_DUPLEX_BIDI_STREAM",
         ],
+    },
+    "gRPC-Web": {
+        **COMMON,
+        "versions": ["HTTP_VERSION_1", "HTTP_VERSION_2"],
+        "protocols": ["PROTOCOL_GRPC_WEB"],
+        # Envoy's translation knows no other.
+        "codecs": ["CODEC_PROTO"],
     },
     "Connect": {
         **COMMON,

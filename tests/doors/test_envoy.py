@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import grpc
 import pytest
 
 from quotasvc.doors.envoy import EnvoyDoor
 from quotasvc.doors.envoy_config import EnvoyLimits
+from quotasvc.doors.grpc_frames import frame
 from quotasvc.v1.decision_pb2 import ALLOW
 from tests.doors.envoy_app import (
     ECHO,
@@ -55,6 +57,23 @@ async def test_json_is_served_on_the_same_port(door: EnvoyDoor, address: str, ht
     )
     shown, _ = await process.communicate()
     assert b'"decision": "ALLOW"' in shown
+
+
+@pytest.mark.parametrize("http", ["--http1.1", "--http2-prior-knowledge"])
+async def test_browsers_are_served_on_the_same_port(
+    door: EnvoyDoor, address: str, http: str, tmp_path: Path
+) -> None:
+    """gRPC-Web: Envoy's translation, with the trailers at the end of the body."""
+    body = tmp_path / "body"
+    body.write_bytes(frame(request().SerializeToString()))
+    process = await asyncio.create_subprocess_exec(
+        *("curl", "-s", http, f"http://{address}{RESERVE}", "--data-binary", f"@{body}"),
+        *("-H", "content-type: application/grpc-web+proto"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    shown, _ = await process.communicate()
+    assert b"r1.x" in shown
+    assert b"grpc-status:0" in shown.replace(b" ", b"")
 
 
 @pytest.mark.parametrize("path", [RAISE_FIRST, RAISE_LATER])
