@@ -2,11 +2,6 @@
 
 Nothing may leave it as an exception: the server would answer HTTP 200, which gRPC clients read as
 OK with an empty message.
-
-Its private road (a Unix socket of the server) serves whoever watches over this process:
-
-    GET  /alive    200 through the loop that serves the calls
-    POST /drain    ends all streams, and takes no new ones
 """
 
 from __future__ import annotations
@@ -26,10 +21,9 @@ from quotasvc.doors.connect import Connect
 from quotasvc.doors.exchange import Exchange, Refuse, Rpc
 from quotasvc.doors.grpc import Grpc
 from quotasvc.doors.health import PROCESS, Health
+from quotasvc.doors.private import ALIVE, DRAIN, Orders
 from quotasvc.doors.reflection import Reflection
 from quotasvc.doors.stream import Serve, Stream
-
-ALIVE, DRAIN = "/alive", "/drain"
 
 FAREWELL_S = 0.5
 """For streams to end by themselves before they are cut."""
@@ -53,6 +47,7 @@ class AsgiDoor:
         message_bytes_max: int = MESSAGE_BYTES_MAX,
     ) -> None:
         self.health = companions.health
+        self.orders: Orders = {ALIVE: self._alive, DRAIN: self._drain}
         self._companions = companions
         by_path = {path: self._while_open(serve) for path, serve in (streams or {}).items()}
         self._grpc = Grpc(
@@ -74,8 +69,6 @@ class AsgiDoor:
         try:
             if is_grpc:
                 await self._grpc.serve(scope, headers, receive, send)
-            elif scope["server"] is None:
-                await self._obey(scope, send)
             else:
                 await self._connect.serve(scope, headers, receive, send)
         except BaseException as error:
@@ -107,16 +100,12 @@ class AsgiDoor:
 
         return serve_it
 
-    async def _obey(self, scope: Scope, send: Send) -> None:
-        """The private road's orders."""
-        match scope["method"], scope["path"]:
-            case "GET", path if path == ALIVE:
-                await end_with(send, 200, ())
-            case "POST", path if path == DRAIN:
-                await self.drain()
-                await end_with(send, 200, ())
-            case _:
-                await end_with(send, 404, ())
+    async def _alive(self) -> bytes:
+        return b""
+
+    async def _drain(self) -> bytes:
+        await self.drain()
+        return b""
 
 
 def door_of(table: MethodTable, *, call_ms_max: int, has_reflection: bool = True) -> AsgiDoor:

@@ -20,14 +20,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from quotasvc.doors import envoy_launcher
-from quotasvc.doors.asgi_door import ALIVE, DRAIN
+from quotasvc.doors import envoy_launcher, private
 from quotasvc.doors.envoy_config import DEFAULT_LIMITS, STATS, EnvoyLimits, Json, envoy_config
 from quotasvc.doors.faults import DoorNotStarted
+from quotasvc.doors.private import ALIVE, DRAIN
 from quotasvc.doors.unix_http import ask
 
 PYVOY = "1.3.0"
 """Its launch environment is private, so no other version will do."""
+
+PRIVATE = f"{private.__name__}:app"
 
 READY_S_MAX = 30.0
 ANSWER_S_MAX = 1.0
@@ -82,6 +84,7 @@ class EnvoyDoor:
         self._limits = limits
         self._process: asyncio.subprocess.Process | None = None
         self._undo = AsyncExitStack()
+        self._is_stopping = False
         # Of the private sockets; short, because a socket's path may have 100 characters.
         self._folder = Path()
 
@@ -93,6 +96,7 @@ class EnvoyDoor:
 
     async def start(self) -> None:
         """Starts the process and returns when the application answers through it."""
+        self._is_stopping = False
         async with AsyncExitStack() as undo:
             self._folder = Path(undo.enter_context(TemporaryDirectory(prefix="quotasvc-")))
             undo.push_async_callback(self._end)
@@ -115,21 +119,19 @@ class EnvoyDoor:
         misses = 0
         while self.pid is not None:
             misses = 0 if await self.is_alive() else misses + 1
-            if misses == MISSES_MAX and self.pid is not None:
+            # One that stops closes its private road too.
+            if misses >= MISSES_MAX and not self._is_stopping:
                 log.error("the door does not answer, killing it")
                 await self._kill()
             with suppress(TimeoutError):
                 await self._ended_within(WATCH_S)
 
     async def is_alive(self) -> bool:
-        """Whether a call through the application is answered in time."""
+        """Whether the loop that serves the calls answers in time."""
         try:
-            await ask(self._private, "GET", ALIVE, within_s=ANSWER_S_MAX)
-        except TimeoutError:
-            return False
-        # No room for one more connection, say. Of a process that has ended, `pid` tells.
+            await self._order(*ALIVE)
         except OSError:
-            return self.pid is not None
+            return False
         return True
 
     async def stop(self, grace_s: float) -> None:
@@ -138,6 +140,7 @@ class EnvoyDoor:
         Callers move without losing a call where another process listens on the address, and with
         a grace of `drain_s` + 1 at least; with none the process is ended at once.
         """
+        self._is_stopping = True
         if grace_s > 0 and self.pid is not None:
             try:
                 async with asyncio.timeout(grace_s):
@@ -161,6 +164,7 @@ class EnvoyDoor:
 
         config = envoy_config(
             _http_filters(self._application),
+            _http_filters(PRIVATE),
             listen=self._listen,
             private_socket=self._private,
             admin_socket=self._admin,
@@ -187,7 +191,7 @@ class EnvoyDoor:
                 while process.returncode is None:
                     # Until then it does not listen.
                     with suppress(OSError):
-                        await ask(self._private, "GET", ALIVE, within_s=ANSWER_S_MAX)
+                        await self._order(*ALIVE)
                         return
                     await asyncio.sleep(POLL_S)
         code = process.returncode
@@ -197,13 +201,19 @@ class EnvoyDoor:
     async def _drain(self) -> None:
         began = asyncio.get_running_loop().time()
         # In this order: streams would hear nothing from Envoy; idle connections lose nothing.
-        await ask(self._private, "POST", DRAIN, within_s=ANSWER_S_MAX)
+        await self._order(*DRAIN)
         await ask(self._admin, "POST", "/healthcheck/fail", within_s=ANSWER_S_MAX)
         await ask(self._admin, "POST", "/drain_listeners?graceful", within_s=ANSWER_S_MAX)
         # One second more than Envoy takes to stop accepting.
         await asyncio.sleep(self._limits.drain_s + 1 - (asyncio.get_running_loop().time() - began))
         while await self._calls_under_way():
             await asyncio.sleep(POLL_S)
+
+    async def _order(self, method: str, path: str) -> None:
+        """Has something done in the loop that serves the calls; an OSError where it is not."""
+        status, _ = await ask(self._private, method, path, within_s=ANSWER_S_MAX)
+        if status != 200:
+            raise ConnectionRefusedError(f"{path} is answered with {status}")
 
     async def _calls_under_way(self) -> int:
         name = f"http.{STATS}.downstream_rq_active"

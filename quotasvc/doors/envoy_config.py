@@ -1,7 +1,6 @@
-"""Envoy's configuration: one listener, our application behind it, and bounds for everything.
+"""Envoy's configuration: one listener for callers, with bounds for everything, and a private one.
 
-The application is loaded once: a second listener with a filter of its own would load it again,
-in a loop of its own. So the private road is a second address of the same listener, a Unix socket.
+Each has its application, which Envoy's Python runs in a loop of its own.
 """
 
 from __future__ import annotations
@@ -60,27 +59,35 @@ DEFAULT_LIMITS = EnvoyLimits()
 
 def envoy_config(
     http_filters: list[Json],
+    private_filters: list[Json],
     *,
     listen: str,
     private_socket: Path,
     admin_socket: Path,
     limits: EnvoyLimits = DEFAULT_LIMITS,
 ) -> Json:
-    """The whole of it."""
+    """The whole of it; the filters are what loads each application."""
     host, _, port = listen.rpartition(":")
     address = {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
-    listener = {
-        "name": "listener",
+    public = {
+        "name": "public",
         "address": address,
-        "additional_addresses": [{"address": _pipe(private_socket)}],
         # Several processes share the port; the supervisor sees to it that all are its own.
         "enable_reuse_port": True,
         "per_connection_buffer_limit_bytes": limits.buffer_bytes_max,
         "filter_chains": [{"filters": [_http(http_filters, limits)]}],
     }
+    private = {
+        "name": "private",
+        "address": _pipe(private_socket),
+        # The supervisor finds room, and an ear, also where callers find none.
+        "ignore_global_conn_limit": True,
+        "bypass_overload_manager": True,
+        "filter_chains": [{"filters": [_manager("private", private_filters)]}],
+    }
     return {
         "admin": {"address": _pipe(admin_socket)},
-        "static_resources": {"listeners": [listener]},
+        "static_resources": {"listeners": [public, private]},
         "overload_manager": _overload(limits),
     }
 
@@ -95,36 +102,45 @@ GRPC_WEB = {
 
 
 def _http(http_filters: list[Json], limits: EnvoyLimits) -> Json:
-    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    return _manager(
+        STATS,
+        [GRPC_WEB, *http_filters],
+        max_request_headers_kb=limits.headers_kb_max,
+        request_headers_timeout=_duration(limits.request_headers_ms_max),
+        stream_idle_timeout=_duration(limits.stream_idle_ms_max),
+        drain_timeout=f"{limits.drain_s}s",
+        common_http_protocol_options={
+            "idle_timeout": _duration(limits.connection_idle_ms_max),
+            "max_connection_duration": _duration(limits.connection_ms_max),
+        },
+        http2_protocol_options={
+            "max_concurrent_streams": limits.streams_max,
+            "initial_stream_window_size": 256 * 1024,
+            "initial_connection_window_size": limits.buffer_bytes_max,
+            "connection_keepalive": {
+                "interval": _duration(limits.keepalive_ms),
+                "timeout": "20s",
+            },
+        },
+        local_reply_config={"mappers": [_internal()]},
+    )
+
+
+def _manager(stats: str, http_filters: list[Json], **options: Any) -> Json:
+    """HTTP/1.1 and HTTP/2 on one port."""
+    kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     return {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": _typed(
-            manager,
-            stat_prefix=STATS,
+            kind,
+            stat_prefix=stats,
             codec_type="AUTO",
             route_config={"virtual_hosts": [{"name": "all", "domains": ["*"]}]},
-            http_filters=[GRPC_WEB, *http_filters],
+            http_filters=http_filters,
             # What is not asked for is not sent: each header costs CPU.
             generate_request_id=False,
             server_header_transformation="PASS_THROUGH",
-            max_request_headers_kb=limits.headers_kb_max,
-            request_headers_timeout=_duration(limits.request_headers_ms_max),
-            stream_idle_timeout=_duration(limits.stream_idle_ms_max),
-            drain_timeout=f"{limits.drain_s}s",
-            common_http_protocol_options={
-                "idle_timeout": _duration(limits.connection_idle_ms_max),
-                "max_connection_duration": _duration(limits.connection_ms_max),
-            },
-            http2_protocol_options={
-                "max_concurrent_streams": limits.streams_max,
-                "initial_stream_window_size": 256 * 1024,
-                "initial_connection_window_size": limits.buffer_bytes_max,
-                "connection_keepalive": {
-                    "interval": _duration(limits.keepalive_ms),
-                    "timeout": "20s",
-                },
-            },
-            local_reply_config={"mappers": [_internal()]},
+            **options,
         ),
     }
 

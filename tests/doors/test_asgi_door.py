@@ -1,4 +1,4 @@
-"""The application as a whole: its last fence, its private road, and the table behind it."""
+"""The application as a whole: its last fence, its orders, and the table behind it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from quotasvc.api.faults import StatusCode
 from quotasvc.domain.outcome import Allowed, Denied
 from quotasvc.doors.asgi import Event, Receive, Scope, Send
-from quotasvc.doors.asgi_door import ALIVE, DRAIN, AsgiDoor, door_of
+from quotasvc.doors.asgi_door import AsgiDoor, door_of
 from quotasvc.doors.grpc import Grpc
 from quotasvc.doors.grpc_frames import frame
 from quotasvc.doors.health import CHECK, PROCESS, WATCH
+from quotasvc.doors.private import ALIVE, DRAIN
 from quotasvc.doors.reflection import PATHS
 from quotasvc.doors.stream import Stream
 from quotasvc.planes.ask import Ask
 from quotasvc.telemetry import Telemetry
 from quotasvc.v1.decision_pb2 import ALLOW, CheckAndReserveRequest, CheckAndReserveResponse
 from tests.doors.conftest import ECHO, STREAM, Doors
-from tests.doors.wire import GRPC, JSON, Answer, Request
+from tests.doors.wire import GRPC, JSON, Request
 from tests.support.door import ScriptedDecisions, make_table
 from tests.support.embedded import until
 from tests.unit.test_render import ALLOWED
@@ -104,30 +105,11 @@ async def test_a_mistake_that_nobody_waits_for_is_logged_only(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-# The private road.
+# Its supervisor's orders.
 
 
-async def order(door: AsgiDoor, method: str, path: str) -> Answer:
-    return await Request(path, {}, body=b"", method=method, server=None).answer(door)
-
-
-async def test_the_private_road_tells_that_the_loop_turns(make_door: Doors) -> None:
-    assert (await order(make_door(), "GET", ALIVE)).status == 200
-
-
-@pytest.mark.parametrize(("method", "path"), [("GET", DRAIN), ("POST", ALIVE), ("GET", "/x")])
-async def test_the_private_road_knows_nothing_else(
-    make_door: Doors, method: str, path: str
-) -> None:
-    assert (await order(make_door(), method, path)).status == 404
-
-
-@pytest.mark.parametrize("path", [ALIVE, DRAIN])
-async def test_orders_are_not_taken_from_callers(make_door: Doors, path: str) -> None:
-    door = make_door()
-    for method in ("GET", "POST"):
-        assert (await Request(path, {}, body=b"", method=method).answer(door)).status == 404
-    assert door.health.check(PROCESS).status == HealthCheckResponse.NOT_SERVING
+async def test_the_door_tells_that_its_loop_turns(make_door: Doors) -> None:
+    assert await make_door().orders[ALIVE]() == b""
 
 
 async def test_an_order_to_drain_ends_streams_and_leaves_calls(make_door: Doors) -> None:
@@ -142,7 +124,7 @@ async def test_an_order_to_drain_ends_streams_and_leaves_calls(make_door: Doors)
     door.health.set_serving(PROCESS, is_serving=True)
     open_stream = asyncio.create_task(Request(STREAM, GRPC).answer(door))
     await has_begun.wait()
-    assert (await order(door, "POST", DRAIN)).status == 200
+    assert await door.orders[DRAIN]() == b""
     assert (await open_stream).grpc_status == StatusCode.UNAVAILABLE
     assert (await Request(ECHO, GRPC, body=frame(b"a")).answer(door)).messages == [b"a"]
     answer = await Request(CHECK, GRPC, body=frame(b"")).answer(door)

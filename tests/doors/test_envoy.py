@@ -154,7 +154,7 @@ async def test_the_callers_of_a_full_door_are_turned_away(address: str) -> None:
                 ended += 1
         assert ended == 3
         assert (await one.reserve(request())).decision == ALLOW
-        # and a door that is only full is alive
+        # and its supervisor finds room
         assert await door.is_alive()
         for _, writer in others:
             writer.close()

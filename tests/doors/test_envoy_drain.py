@@ -9,6 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from quotasvc.doors import envoy
 from quotasvc.doors.envoy_config import EnvoyLimits
 from quotasvc.doors.health import WATCH
 from quotasvc.v1.decision_pb2 import ALLOW, CheckAndReserveResponse
@@ -43,9 +44,13 @@ async def test_callers_move_to_another_door_without_losing_a_call(address: str) 
     assert load.failed == []
 
 
-async def test_calls_under_way_end_and_streams_are_told(address: str) -> None:
+async def test_calls_under_way_end_and_streams_are_told(
+    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """12, hard limit 4: Envoy tells open streams nothing."""
+    monkeypatch.setattr(envoy, "WATCH_S", 0.05)
     async with running(address) as door, calling(address) as caller:
+        watching = asyncio.create_task(door.watch())
         stream = open_stream(caller, HOLD)
         assert await stream.read() == b"begun"
         watch: grpc.aio.UnaryStreamMultiCallable[bytes, HealthCheckResponse]
@@ -65,6 +70,9 @@ async def test_calls_under_way_end_and_streams_are_told(address: str) -> None:
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert CheckAndReserveResponse.FromString(await call).decision == ALLOW
         await stopping
+        # and the watch, which finds nobody at the end, does not mind
+        await watching
+        assert caplog.records == []
 
 
 async def test_a_connection_that_reaches_its_age_loses_no_call(address: str) -> None:

@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from quotasvc.doors.asgi import Application, Event, Receive, Scope, Send
+from quotasvc.doors import private
+from quotasvc.doors.asgi import Event, Receive, Scope, Send
 from quotasvc.doors.lifespan import Lifespan
+from quotasvc.doors.private import ALIVE, Orders
+from tests.doors.wire import Request
 
 STARTUP, SHUTDOWN = {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}
 
@@ -31,8 +34,17 @@ class Server:
         return await self.told.get()
 
 
-async def door(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"served": scope["path"]})
+class Door:
+    """Says which path it serves, and has an order."""
+
+    def __init__(self) -> None:
+        self.orders: Orders = {ALIVE: self.tell}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"served": scope["path"]})
+
+    async def tell(self) -> bytes:
+        return b"well"
 
 
 def fail(error: BaseException) -> None:
@@ -43,9 +55,9 @@ async def test_the_door_is_open_from_start_to_end() -> None:
     seen: list[str] = []
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Application]:
+    async def opened() -> AsyncIterator[Door]:
         seen.append("opened")
-        yield door
+        yield Door()
         seen.append("closed")
 
     application = Lifespan(opened)
@@ -55,10 +67,16 @@ async def test_the_door_is_open_from_start_to_end() -> None:
     # when a request comes
     await application({"type": "http", "path": "/x"}, server.told.get, server.told.put)
     assert await server.told.get() == {"served": "/x"}
+    # and so do orders of its supervisor
+    asked = Request(ALIVE[1], {}, body=b"", method=ALIVE[0])
+    assert (await asked.answer(private.app)).body == b"well"
     # when the server ends
     assert await server.say(SHUTDOWN) == {"type": "lifespan.shutdown.complete"}
     assert seen == ["opened", "closed"]
     await server.living
+    # then there is nobody to carry out an order
+    asked = Request(ALIVE[1], {}, body=b"", method=ALIVE[0])
+    assert (await asked.answer(private.app)).status == 503
 
 
 @pytest.mark.parametrize("error", [RuntimeError("why"), SystemExit("why")])
@@ -68,9 +86,9 @@ async def test_a_door_that_cannot_be_opened_stops_the_server(
     """12, fact (l): an exception would mean "no lifespan", and the server would start."""
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Application]:
+    async def opened() -> AsyncIterator[Door]:
         fail(error)
-        yield door
+        yield Door()
 
     server = Server(Lifespan(opened))
     assert await server.say(STARTUP) == {"type": "lifespan.startup.failed", "message": "why"}
@@ -80,8 +98,8 @@ async def test_a_door_that_cannot_be_opened_stops_the_server(
 
 async def test_a_door_that_cannot_be_closed_says_so(caplog: pytest.LogCaptureFixture) -> None:
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Application]:
-        yield door
+    async def opened() -> AsyncIterator[Door]:
+        yield Door()
         raise RuntimeError("why")
 
     server = Server(Lifespan(opened))

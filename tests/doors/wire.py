@@ -60,7 +60,6 @@ class Request:
         body: bytes | Sequence[bytes] | None = None,
         method: str = "POST",
         http_version: str = "2",
-        server: tuple[str, int] | None = ADDRESS,
     ) -> None:
         self.scope: dict[str, Any] = {
             "type": "http",
@@ -68,7 +67,7 @@ class Request:
             "method": method,
             "path": path,
             "headers": list(headers.items()),
-            "server": server,
+            "server": ADDRESS,
         }
         self.sent: list[Event] = []
         self.has_hung_up = False
