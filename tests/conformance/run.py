@@ -3,9 +3,9 @@
     python -m tests.conformance.run [--trace]
 
 connectconformance: gRPC and gRPC-Web with all kinds of streams, Connect unary, on HTTP/1.1 and
-HTTP/2, with protobuf and JSON, plain and gzip, with and without a bound on messages. gRPC's
-interop client of Go: its cases that need no TLS and no compressed answers. Exits 0 where there is
-no Go, saying so.
+HTTP/2, in clear text, TLS and mTLS, with protobuf and JSON, plain and gzip, with and without a
+bound on messages. gRPC's interop client of Go: its cases that need no credentials and no compressed
+answers. Exits 0 where there is no Go, saying so.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ COMMON = {
     "codecs": ["CODEC_PROTO", "CODEC_JSON"],
     "compressions": ["COMPRESSION_IDENTITY", "COMPRESSION_GZIP"],
     "supports_h2c": True,
-    "supports_tls": False,
+    "supports_tls": True,
+    "supports_tls_client_certs": True,
     "supports_connect_get": False,
     "supports_message_receive_limit": True,
 }

@@ -30,7 +30,9 @@ from tests.unit.test_render import ALLOWED
 FAILING_START = "FAILING_START"
 """The variable that makes the start fail."""
 
-SEEN, POUR, HOLD, ECHO = (f"/test.Envoy/{name}" for name in ("Seen", "Pour", "Hold", "Echo"))
+SEEN, WHO, POUR, HOLD, ECHO = (
+    f"/test.Envoy/{name}" for name in ("Seen", "Who", "Pour", "Hold", "Echo")
+)
 RAISE_FIRST, RAISE_LATER = "/test.Raw/First", "/test.Raw/Later"
 POURED_BYTES = 10_000
 
@@ -63,6 +65,12 @@ async def leave() -> None:
 
 async def tell(body: bytes, exchange: Exchange) -> bytes:
     return StringValue(value=", ".join(seen)).SerializeToString()
+
+
+async def who(body: bytes, exchange: Exchange) -> bytes:
+    """What Envoy says of the caller."""
+    said = exchange.header(b"x-forwarded-client-cert")
+    return StringValue(value=said).SerializeToString()
 
 
 async def pour(stream: Stream) -> None:
@@ -100,9 +108,12 @@ async def opened() -> AsyncIterator[AsgiDoor]:
     table = make_table(ScriptedDecisions(behave))
     companions = Companions(Health(["quotasvc.v1.DecisionService"]), None)
     companions.health.set_serving(PROCESS, is_serving=True)
-    told = Rpc(name=SEEN[1:], request=Empty, response=StringValue, answer=tell)
+    told = {
+        path: Rpc(name=path[1:], request=Empty, response=StringValue, answer=answer)
+        for path, answer in ((SEEN, tell), (WHO, who))
+    }
     door = AsgiDoor(
-        {**rpcs_of(table, longest_s=5.0), SEEN: told},
+        {**rpcs_of(table, longest_s=5.0), **told},
         companions,
         streams={POUR: pour, HOLD: keep, ECHO: echo},
         refuse=table.refuse,

@@ -13,6 +13,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from quotasvc.doors.envoy import EnvoyDoor, why_not
 from quotasvc.doors.envoy_config import EnvoyLimits
+from quotasvc.doors.envoy_tls import Tls
 from quotasvc.v1.decision_pb2 import CheckAndReserveRequest
 from tests.doors.envoy_app import (
     SEEN,
@@ -32,15 +33,21 @@ def request(resource: str = "text/a") -> CheckAndReserveRequest:
 
 
 def make_door(
-    address: str, *, limits: EnvoyLimits = QUICK, variables: Mapping[str, str] | None = None
+    address: str,
+    *,
+    limits: EnvoyLimits = QUICK,
+    tls: Tls | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> EnvoyDoor:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(variables or {})}
-    return EnvoyDoor(APPLICATION, address, environment=environment, limits=limits)
+    return EnvoyDoor(APPLICATION, address, environment=environment, limits=limits, tls=tls)
 
 
 @asynccontextmanager
-async def running(address: str, limits: EnvoyLimits = QUICK) -> AsyncIterator[EnvoyDoor]:
-    door = make_door(address, limits=limits)
+async def running(
+    address: str, limits: EnvoyLimits = QUICK, *, tls: Tls | None = None
+) -> AsyncIterator[EnvoyDoor]:
+    door = make_door(address, limits=limits, tls=tls)
     await door.start()
     try:
         yield door
