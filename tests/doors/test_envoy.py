@@ -76,6 +76,20 @@ async def test_browsers_are_served_on_the_same_port(
     assert b"grpc-status:0" in shown.replace(b" ", b"")
 
 
+@pytest.mark.parametrize("te", ["te: gzip", "te;", "x: y"], ids=["other", "empty", "none"])
+async def test_a_call_that_cannot_have_trailers_is_told_so_in_its_headers(
+    door: EnvoyDoor, address: str, te: str
+) -> None:
+    """12, hard limit 7: otherwise there would be an answer, and no status."""
+    process = await asyncio.create_subprocess_exec(
+        *("curl", "-si", "--http2-prior-knowledge", f"http://{address}{RESERVE}"),
+        *("-H", "content-type: application/grpc", "-H", te, "--data-binary", "x"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    shown, _ = await process.communicate()
+    assert b"\r\ngrpc-status: 13\r\n" in shown
+
+
 @pytest.mark.parametrize("path", [RAISE_FIRST, RAISE_LATER])
 async def test_an_exception_that_leaves_the_application_is_internal(
     caller: Caller, path: str
