@@ -10,8 +10,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,65 +17,35 @@ from functools import partial
 from random import SystemRandom
 from secrets import token_bytes
 
-from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
-
-from quotasvc.api.decision import DecisionApi
-from quotasvc.api.method import SERVICES
-from quotasvc.api.table import MethodTable
-from quotasvc.api.usage import UsageApi
-from quotasvc.catalog import DEFAULT_CATALOG, load_catalog, parse_catalog
-from quotasvc.config import Settings, SettingsFault, Traces
+from quotasvc.assignment import Assignment
+from quotasvc.catalog import DEFAULT_CATALOG, load_catalog
+from quotasvc.config import DOOR, Door, Settings, SettingsFault
 from quotasvc.demo import create_demo
 from quotasvc.domain.catalog import Catalog
 from quotasvc.domain.secret import Secrets
 from quotasvc.doors.admin import AdminDoor
+from quotasvc.doors.envoy import EnvoyDoor, why_not
+from quotasvc.doors.envoy_config import EnvoyLimits
 from quotasvc.doors.grpcio import GrpcioDoor, Limits
+from quotasvc.exposition import merge
 from quotasvc.known_stores import KnownStores
 from quotasvc.planes.catalogs import Catalogs
-from quotasvc.planes.decision import DecisionPlane
-from quotasvc.planes.identity import Identities
-from quotasvc.planes.reaper import Reaper
-from quotasvc.planes.switches import Switches
-from quotasvc.planes.usage import UsagePlane
 from quotasvc.presence import Presence, end_presence, show_presence
 from quotasvc.start import Opening, OpenStore, open_catalog, open_store
-from quotasvc.store import checks, table
-from quotasvc.store.agenda import AgendaStore
 from quotasvc.store.catalog import CatalogStore
 from quotasvc.store.checks import Overrides
 from quotasvc.store.control import ControlStore
-from quotasvc.store.decision import DecisionStore
 from quotasvc.store.embedded import EmbeddedStore
 from quotasvc.store.endpoint import Endpoint
 from quotasvc.store.executor import Executor
-from quotasvc.store.measured import MeasuredExecutor
-from quotasvc.store.scripts import load_scripts
 from quotasvc.store.seal import require
-from quotasvc.store.switch import SwitchStore
-from quotasvc.store.team import TeamDirectory
-from quotasvc.store.usage import UsageStore
-from quotasvc.store_watch import StoreWatch
 from quotasvc.supervisor import Supervisor
 from quotasvc.sweeper import Sweeper
-from quotasvc.switch_watch import SwitchWatch
-from quotasvc.telemetry import (
-    HOLDS_LIVE,
-    STORE_LOSSES,
-    STORE_NONCE_MISMATCHES,
-    SWEEPER_LAG,
-    Telemetry,
-)
-
-START_S_MAX = 5.0
-"""For each conversation with the store while starting."""
+from quotasvc.telemetry import HOLDS_LIVE, SWEEPER_LAG
+from quotasvc.worker import Worker, clock_ms, connect, deadline, parse_kept, telemetry_of
+from quotasvc.workers import Workers
 
 log = logging.getLogger(__name__)
-
-
-def clock_ms() -> int:
-    """The time of day, in ms."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +83,10 @@ class Service:
         self._settings = settings
         self._undo = undo
         self._chance = SystemRandom()
-        self._telemetry = Telemetry(
-            clock_ns=time.time_ns, span_processor=_span_processor(settings.traces)
-        )
+        self._telemetry = telemetry_of(settings.traces)
         self._supervisor = Supervisor()
-        self._watch: StoreWatch | None = None
+        self._worker: Worker | None = None
+        self._workers: Workers | None = None
         self._phase = "starting"
 
     async def start(self) -> Ready:
@@ -128,18 +95,20 @@ class Service:
         catalog, source = self._load_catalog()
         self._undo.callback(self._telemetry.close)
         admin = await self._start_admin()
-        executor = await self._connect(await self._start_store())
-        opened = await open_store(executor, self._opening(), _deadline())
+        endpoint = await self._start_store()
+        executor = await connect(endpoint, self._telemetry, self._chance, self._undo)
+        opened = await open_store(executor, self._opening(), deadline())
         require(executor, opened.store_id)
         kept = CatalogStore(executor)
-        await open_catalog(catalog, source, kept, _deadline())
+        await open_catalog(catalog, source, kept, deadline())
         for note in catalog.notes:
             log.info("catalog: %s", note)
         if self._settings.insecure:
             log.warning("--insecure: whoever reaches %s is trusted", self._settings.listen)
         if self._settings.demo:
             await _create_demo(executor, catalog, opened.secrets)
-        listen = await self._start_planes(executor, opened, Catalogs(catalog, kept, _parse_kept))
+        catalogs = Catalogs(catalog, kept, parse_kept)
+        listen = await self._start_door(endpoint, executor, opened, catalogs)
         presence = Presence(
             pid=os.getpid(),
             listen=listen,
@@ -166,7 +135,7 @@ class Service:
     async def _start_admin(self) -> str:
         admin = AdminDoor(
             str(self._settings.admin),
-            exposition=self._telemetry.exposition,
+            exposition=self._exposition,
             problems=self._problems,
         )
         self._undo.push_async_callback(admin.stop)
@@ -183,17 +152,6 @@ class Service:
         self._keep("embedded store", store.watch)
         return store.endpoint
 
-    async def _connect(self, endpoint: Endpoint) -> Executor:
-        scripts = load_scripts((*table.SCRIPTS, *checks.SCRIPTS))
-        executor = MeasuredExecutor(
-            endpoint, scripts, chance=self._chance, telemetry=self._telemetry
-        )
-        self._undo.push_async_callback(executor.close)
-        await executor.start(_deadline())
-        self._telemetry.observe(STORE_LOSSES, lambda: executor.counts.losses)
-        self._telemetry.observe(STORE_NONCE_MISMATCHES, lambda: executor.counts.nonce_mismatches)
-        return executor
-
     def _opening(self) -> Opening:
         settings = self._settings
         return Opening(
@@ -209,109 +167,97 @@ class Service:
             clock_ms=clock_ms,
         )
 
-    async def _start_planes(self, executor: Executor, opened: OpenStore, catalogs: Catalogs) -> str:
-        """The planes behind their door, and what works beside them; the door's address."""
-        store = DecisionStore(executor)
-        agenda = AgendaStore(executor)
-        reaper = Reaper(catalogs, store, agenda, opened.secrets)
-        switches = Switches()
-        watch = SwitchWatch(SwitchStore(executor), switches)
-        await watch.look(_deadline())
-        door = self._door(executor, opened, catalogs, reaper, switches)
-        sweeper = Sweeper(agenda, reaper, clock_ms=clock_ms)
-        self._telemetry.observe(HOLDS_LIVE, lambda: sweeper.holds_live)
-        self._telemetry.observe(SWEEPER_LAG, lambda: sweeper.lag_ms / 1_000)
-        self._watch = StoreWatch(executor, opened.store_id, partial(_tell_health, door))
-        await self._watch.look()
-        self._keep("store watch", self._watch.run)
-        self._keep("sweeper", sweeper.run)
-        self._keep("switch watch", watch.run)
-        self._undo.push_async_callback(door.stop, self._settings.drain_ms / 1_000)
-        return await door.start()
-
-    def _door(
-        self,
-        executor: Executor,
-        opened: OpenStore,
-        catalogs: Catalogs,
-        reaper: Reaper,
-        switches: Switches,
-    ) -> GrpcioDoor:
-        teams = TeamDirectory(executor)
-        identities = Identities(teams, opened.secrets)
-        decisions = DecisionPlane(
-            catalogs=catalogs,
-            identities=identities,
-            teams=teams,
-            store=DecisionStore(executor),
-            agenda=AgendaStore(executor),
-            reaper=reaper,
+    async def _start_door(
+        self, endpoint: Endpoint, executor: Executor, opened: OpenStore, catalogs: Catalogs
+    ) -> str:
+        """What serves the calls, and what works beside them; the door's address."""
+        worker = Worker(
+            executor,
+            store_id=opened.store_id,
             secrets=opened.secrets,
-            switches=switches,
-            clock_ms=clock_ms,
-        )
-        usage = UsagePlane(
             catalogs=catalogs,
-            identities=identities,
-            teams=teams,
-            store=UsageStore(executor),
-            reaper=reaper,
-            clock_ms=clock_ms,
-        )
-        methods = MethodTable(
-            {
-                "DecisionService": DecisionApi(decisions, self._telemetry),
-                "UsageService": UsageApi(usage),
-            },
-            currency=catalogs.current.currency,
             telemetry=self._telemetry,
             chance=self._chance,
         )
-        return GrpcioDoor(
-            methods,
-            str(self._settings.listen),
-            limits=Limits(call_ms_max=self._settings.deadline_ms),
-            has_reflection=self._settings.reflection,
+        grace_s = self._settings.drain_ms / 1_000
+        door: GrpcioDoor | Workers
+        if self._is_envoy():
+            door = self._workers = self._make_workers(endpoint, opened, catalogs.current)
+            await worker.open(None)
+        else:
+            door = GrpcioDoor(
+                worker.table,
+                str(self._settings.listen),
+                limits=Limits(call_ms_max=self._settings.deadline_ms),
+                has_reflection=self._settings.reflection,
+            )
+            await worker.open(door.health)
+        self._worker = worker
+        sweeper = Sweeper(worker.agenda, worker.reaper, clock_ms=clock_ms)
+        self._telemetry.observe(HOLDS_LIVE, lambda: sweeper.holds_live)
+        self._telemetry.observe(SWEEPER_LAG, lambda: sweeper.lag_ms / 1_000)
+        for name, work in worker.works.items():
+            self._keep(name, work)
+        self._keep("sweeper", sweeper.run)
+        self._undo.push_async_callback(door.stop, grace_s)
+        return await door.start()
+
+    def _is_envoy(self) -> bool:
+        """Which door it is; why it cannot be the fast one is said once."""
+        if self._settings.door is Door.GRPCIO:
+            return False
+        reason = why_not()
+        if reason is not None and self._settings.door is Door.ENVOY:
+            raise SettingsFault(f"{DOOR.flag} envoy: {reason}")
+        if reason is not None:
+            log.info("the grpcio door serves: %s", reason)
+        return reason is None
+
+    def _make_workers(self, endpoint: Endpoint, opened: OpenStore, catalog: Catalog) -> Workers:
+        settings = self._settings
+        assignment = Assignment(
+            endpoint=endpoint,
+            store_id=opened.store_id,
+            secrets=settings.secrets,
+            catalog_version=catalog.version,
+            deadline_ms=settings.deadline_ms,
+            drain_ms=settings.drain_ms,
+            reflection=settings.reflection,
+            traces=settings.traces,
+            log=settings.log,
         )
+        # Envoy counts in seconds, and takes one more than it is told.
+        limits = EnvoyLimits(drain_s=max(1, settings.drain_ms // 1_000 - 1))
+        make = partial(
+            EnvoyDoor,
+            "quotasvc.worker_process:app",
+            environment=assignment.environment(),
+            limits=limits,
+        )
+        return Workers(str(settings.listen), settings.workers, make, self._supervisor)
 
     def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         self._undo.push_async_callback(self._supervisor.end, name)
         self._supervisor.keep(name, work)
 
-    # What readiness says.
+    # What operators see.
+
+    async def _exposition(self) -> bytes:
+        """The metrics of all processes."""
+        own = self._telemetry.exposition()
+        return merge(own, await self._workers.expositions()) if self._workers else own
 
     def _say(self, phase: str) -> None:
         self._phase = phase
 
     def _problems(self) -> tuple[str, ...]:
         """What stands in the way of serving calls; empty if nothing does."""
-        store = self._watch.problem if self._watch else None
+        store = self._worker.problem if self._worker else None
+        door = self._workers.problem if self._workers else None
         down = (f"{name}: died and will be started again" for name in self._supervisor.down)
-        return tuple(problem for problem in (self._phase, store, *down) if problem)
-
-
-def _span_processor(traces: Traces) -> SpanProcessor | None:
-    if traces is Traces.NONE:
-        return None
-    lines = ConsoleSpanExporter(
-        out=sys.stderr, formatter=lambda span: span.to_json(indent=None) + "\n"
-    )
-    return BatchSpanProcessor(lines)
+        return tuple(problem for problem in (self._phase, store, door, *down) if problem)
 
 
 async def _create_demo(executor: Executor, catalog: Catalog, secrets: Secrets) -> None:
     control = ControlStore(executor)
-    await create_demo(control, catalog, secrets, now_ms=clock_ms(), deadline=_deadline())
-
-
-def _parse_kept(text: str) -> Catalog:
-    return parse_catalog(text, source="a catalog of the store")
-
-
-def _tell_health(door: GrpcioDoor, is_serving: bool) -> None:
-    for service in SERVICES:
-        door.health.set_serving(service.full_name, is_serving=is_serving)
-
-
-def _deadline() -> float:
-    return asyncio.get_running_loop().time() + START_S_MAX
+    await create_demo(control, catalog, secrets, now_ms=clock_ms(), deadline=deadline())

@@ -49,6 +49,14 @@ class Traces(Enum):
     STDERR = "stderr"
 
 
+class Door(Enum):
+    """How bytes get in. AUTO: ENVOY where it can run, else GRPCIO."""
+
+    AUTO = "auto"
+    ENVOY = "envoy"
+    GRPCIO = "grpcio"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where to listen; port 0 lets the system choose one."""
@@ -82,6 +90,8 @@ class Settings:
     """All that an operator can choose, one field per knob below."""
 
     listen: Address
+    door: Door
+    workers: int
     admin: Address
     store: StoreAddress
     data: Path
@@ -190,6 +200,18 @@ def _one_of(choices: type[C], text: str) -> C:
 
 
 LISTEN = Knob("listen", "Where gRPC is served. Port 0: any free one.", "127.0.0.1:50051", _address)
+DOOR = Knob(
+    "door",
+    "What serves the calls: envoy (fast), grpcio (portable), or auto (envoy where it can run).",
+    "auto",
+    partial(_one_of, Door),
+)
+WORKERS = Knob(
+    "workers",
+    "Processes of the Envoy door, on one port, 1 … 64; each takes some 100 MB.",
+    "1",
+    partial(_number, least=1, most=64),
+)
 ADMIN = Knob(
     "admin",
     "Where metrics and readiness are served. Port 0: any free one.",
@@ -267,7 +289,8 @@ ALLOW_UNREAD_SETTINGS = Knob(
 )
 
 KNOBS: tuple[Knob[object], ...] = (
-    *(LISTEN, ADMIN, STORE, DATA, CATALOG, SECRETS, DEMO, INSECURE, LOG, DEADLINE_MS, DRAIN_MS),
+    *(LISTEN, DOOR, WORKERS),
+    *(ADMIN, STORE, DATA, CATALOG, SECRETS, DEMO, INSECURE, LOG, DEADLINE_MS, DRAIN_MS),
     *(MEMORY_MB, TRACES, REFLECTION),
     *(ALLOW_UNSAFE_DURABILITY, ALLOW_UNSAFE_VERSION, ALLOW_UNREAD_SETTINGS),
 )
@@ -282,6 +305,8 @@ def read_settings(
     data = read(DATA) or default_data(environment)
     settings = Settings(
         listen=read(LISTEN),
+        door=read(DOOR),
+        workers=read(WORKERS),
         admin=read(ADMIN),
         store=read(STORE),
         data=data,

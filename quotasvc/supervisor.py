@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 
 from quotasvc.store.backoff import pause_s
 
@@ -26,6 +26,11 @@ class Supervisor:
     def down(self) -> tuple[str, ...]:
         """The names of tasks that have died and wait to be started again."""
         return tuple(sorted(self._down))
+
+    @property
+    def kept(self) -> Set[str]:
+        """The names of all tasks."""
+        return self._tasks.keys()
 
     def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs `work`, again whenever it ends."""

@@ -57,6 +57,8 @@ def _root(
 def serve(
     context: typer.Context,
     listen: option.Listen = None,
+    door: option.Door = None,
+    workers: option.Workers = None,
     admin: option.Admin = None,
     store: option.Store = None,
     data: option.Data = None,

@@ -40,6 +40,7 @@ async def _findings(settings: Settings) -> list[Finding]:
     return [
         examination.versions(),
         examination.server(),
+        examination.door(),
         examination.data_directory(settings.data),
         secrets_finding,
         catalog_finding,

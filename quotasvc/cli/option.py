@@ -36,6 +36,8 @@ def _help(knob: Knob[object]) -> str:
 
 
 Listen = Annotated[str | None, _text(config.LISTEN, "HOST:PORT")]
+Door = Annotated[str | None, _text(config.DOOR, "DOOR")]
+Workers = Annotated[str | None, _text(config.WORKERS, "N")]
 Admin = Annotated[str | None, _text(config.ADMIN, "HOST:PORT")]
 Store = Annotated[str | None, _text(config.STORE, "STORE")]
 Data = Annotated[str | None, _text(config.DATA, "DIR")]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 from quotasvc.doors.faults import ListenFailed
@@ -40,7 +40,7 @@ class AdminDoor:
         self,
         listen: str,
         *,
-        exposition: Callable[[], bytes],
+        exposition: Callable[[], Awaitable[bytes]],
         problems: Callable[[], Sequence[str]],
     ) -> None:
         self._listen = listen
@@ -70,7 +70,7 @@ class AdminDoor:
         try:
             async with asyncio.timeout(REQUEST_S_MAX):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_response(head, self._answer(head)))
+                writer.write(_response(head, await self._answer(head)))
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError) as error:
             # A timeout is an OSError too. Whoever sends no request gets no answer.
@@ -78,18 +78,18 @@ class AdminDoor:
         finally:
             writer.close()
 
-    def _answer(self, head: bytes) -> Answer:
+    async def _answer(self, head: bytes) -> Answer:
         method, _, rest = head.partition(b" ")
         path = rest.partition(b" ")[0].partition(b"?")[0]
         if method not in (b"GET", b"HEAD"):
             return HTTPStatus.METHOD_NOT_ALLOWED, TEXT, b"only GET\n"
         try:
-            return self._page(path)
+            return await self._page(path)
         except Exception:
             log.exception("admin: cannot answer %r", path)
             return HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, b"see the log\n"
 
-    def _page(self, path: bytes) -> Answer:
+    async def _page(self, path: bytes) -> Answer:
         match path:
             case b"/healthz":
                 return HTTPStatus.OK, TEXT, b"ok\n"
@@ -100,7 +100,7 @@ class AdminDoor:
                     return HTTPStatus.SERVICE_UNAVAILABLE, TEXT, text.encode()
                 return HTTPStatus.OK, TEXT, b"ready\n"
             case b"/metrics":
-                return HTTPStatus.OK, METRICS, self._exposition()
+                return HTTPStatus.OK, METRICS, await self._exposition()
             case _:
                 return HTTPStatus.NOT_FOUND, TEXT, b"/healthz /readyz /metrics\n"
 

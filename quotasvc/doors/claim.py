@@ -37,6 +37,10 @@ class Claim:
             raise ListenFailed(text) from error
         self.address = f"{host}:{self._socket.getsockname()[1]}"
 
+    def close(self) -> None:
+        """Gives it back."""
+        self._socket.close()
+
     def __enter__(self) -> Claim:
         return self
 

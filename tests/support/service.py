@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import grpc
 from google.protobuf.message import Message
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from prometheus_client.parser import text_string_to_metric_families
 
 from quotasvc.v1 import common_pb2, decision_pb2, usage_pb2
 
@@ -173,6 +176,34 @@ class Service:
         """Settles at what was held."""
         request = decision_pb2.CommitRequest(reservation_id=reservation_id, as_reserved=True)
         return self.call(f"{DECISIONS}/Commit", request, decision_pb2.CommitResponse)
+
+    def reconnect(self) -> None:
+        """Calls come by another connection from now on."""
+        assert self._channel is not None
+        self._channel.close()
+        # Else channels to one address share their connections.
+        options = (("grpc.use_local_subchannel_pool", 1),)
+        self._channel = grpc.insecure_channel(self.presence["listen"], options=options)
+
+    def readiness(self) -> str:
+        """What /readyz says, whatever its status."""
+        return self._admin("/readyz")
+
+    def metric(self, name: str) -> dict[str, float]:
+        """A metric's sum in each worker that counts it; the service's own under ""."""
+        sums: dict[str, float] = {}
+        for family in text_string_to_metric_families(self._admin("/metrics")):
+            for sample in (one for one in family.samples if one.name == name):
+                worker = sample.labels.get("worker", "")
+                sums[worker] = sums.get(worker, 0.0) + sample.value
+        return sums
+
+    def _admin(self, path: str) -> str:
+        try:
+            with urlopen(f"http://{self.presence['admin']}{path}", timeout=5) as answer:
+                return bytes(answer.read()).decode()
+        except HTTPError as error:
+            return bytes(error.read()).decode()
 
     def lots(self, api_key: str) -> dict[str, int]:
         """What is available in each lot, in nanos."""

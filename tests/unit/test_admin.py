@@ -37,7 +37,10 @@ def door(
     problems: tuple[str, ...] = (),
     exposition: Callable[[], bytes] = lambda: b"m 1\n",
 ) -> AdminDoor:
-    return AdminDoor(listen, exposition=exposition, problems=lambda: problems)
+    async def shown() -> bytes:
+        return exposition()
+
+    return AdminDoor(listen, exposition=shown, problems=lambda: problems)
 
 
 def get(path: str) -> bytes:
