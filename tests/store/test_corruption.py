@@ -129,8 +129,11 @@ async def test_a_list_of_lots_that_has_another_in_the_place_of_one_is_corrupt(
     assert named in fault
 
 
-async def test_a_list_of_lots_that_lacks_one_is_corrupt(sound: Scene) -> None:
-    assert await sound.do("ZREM", POOL.all, keys.lot_member(START_MS + DAY, LOT)) == 1
+@pytest.mark.parametrize(("lot_id", "at_ms"), [(LOT, START_MS + DAY), (ENDED, START_MS)])
+async def test_a_list_of_lots_that_lacks_one_is_corrupt(
+    sound: Scene, lot_id: str, at_ms: int
+) -> None:
+    assert await sound.do("ZREM", POOL.all, keys.lot_member(at_ms, lot_id)) == 1
     fault = await sound.refuses(BY_NAME["lots"])
     assert fault is not None
     assert fault.startswith(f"CORRUPT {POOL.all}")
