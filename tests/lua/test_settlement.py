@@ -161,7 +161,7 @@ def test_more_from_a_lot_of_the_reservation_is_added_to_its_leg() -> None:
     assert len(legs) == 2
     assert [dict(legs[i]) for i in (1, 2)] == [
         {"member": "m0", "held": 5, "charged": 7, "expire_ms": 7},
-        {"member": "m1", "held": 0, "charged": 3, "expire_ms": 9},
+        {"member": "m1", "held": 0, "kept": 0, "charged": 3, "expire_ms": 9},
     ]
 
 

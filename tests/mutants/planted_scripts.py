@@ -74,7 +74,7 @@ PLANTED_SCRIPTS = (
     ),
     Planted(
         path=f"{_DECISION}/commit.lua",
-        old="-(leg.kept or 0), leg.charged",
+        old="-leg.kept, leg.charged",
         new="-leg.charged, leg.charged",
         breaks="what a lot held and nobody used stays held for ever",
         caught_by="tests/store/test_commit.py",

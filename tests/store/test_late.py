@@ -7,10 +7,11 @@ import pytest
 from quotasvc.domain.outcome import Allowed
 from quotasvc.domain.reservation import State
 from quotasvc.domain.unit import Usage
+from quotasvc.store import keys
 from tests.support.catalogs import CREDIT
 from tests.support.clock import DAY, HOUR, MINUTE, START_MS, Clock
 from tests.support.lots import drawn
-from tests.support.quota import Quota
+from tests.support.quota import TEAM, Quota
 
 pytestmark = pytest.mark.usefixtures("conserved")
 
@@ -128,6 +129,24 @@ async def test_a_late_counted_commit_counts_its_units(quota: Quota, clock: Clock
     committed = await quota.commit(reservation)
     assert [(leg.amount, leg.nanos // CREDIT) for leg in committed.legs] == [(4, 12)]
     assert await quota.window("images/day") == (4, 0)
+
+
+async def test_a_late_commit_touches_no_lot_that_pays_nothing_of_it(
+    quota: Quota, clock: Clock
+) -> None:
+    # given a hold of two lots that went back at its expiry
+    await quota.team(plan=None)
+    await quota.grant("first", 50)
+    await quota.grant("second", 50)
+    reservation = await expired(quota, clock, 80)
+    # and a second one that somebody has spoiled since
+    consumed = keys.team_keys(TEAM).credits.consumed
+    await quota.executor.call("HSET", consumed, "second", "spoiled", deadline=quota.deadline)
+    # when a usage arrives that the first one pays
+    committed = await quota.commit(reservation, 30)
+    # then it is paid
+    assert drawn(committed) == [("first", 30)]
+    await quota.executor.call("HDEL", consumed, "second", deadline=quota.deadline)
 
 
 async def test_a_lot_that_ended_pays_nothing_late(quota: Quota, clock: Clock) -> None:

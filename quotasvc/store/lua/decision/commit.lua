@@ -71,7 +71,7 @@ token_store.plan(record, limits, now, ARG.as_reserved == 1 and -1 or ARG.tokens)
 local moving = commitment.moving(legs)
 lot_move_store.read(moving)
 for _, leg in ipairs(moving) do
-  lot_move_store.plan(leg, -(leg.kept or 0), leg.charged - (leg.was or 0), now)
+  lot_move_store.plan(leg, -leg.kept, leg.charged - (leg.was or 0), now)
 end
 team_store.count(team, now, true)
 local flat = commitment.fields(record, team, now, plan, share, legs, actual, written_off)

@@ -20,7 +20,7 @@ end
 function commitment.moving(legs)
   local moving = {}
   for _, leg in ipairs(legs) do
-    if leg.charged > 0 or (leg.kept or 0) > 0 or leg.was then moving[#moving + 1] = leg end
+    if leg.charged > 0 or leg.kept > 0 or leg.was then moving[#moving + 1] = leg end
   end
   return moving
 end

@@ -73,8 +73,10 @@ function settlement.add_shares(legs, shares)
     if leg then
       leg.charged = leg.charged + share.nanos
     else
-      legs[#legs + 1] =
-        {member = share.member, expire_ms = share.expire_ms, held = 0, charged = share.nanos}
+      legs[#legs + 1] = {
+        member = share.member, expire_ms = share.expire_ms,
+        held = 0, kept = 0, charged = share.nanos,
+      }
     end
   end
 end
