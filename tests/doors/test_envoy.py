@@ -83,7 +83,8 @@ async def test_a_call_that_cannot_have_trailers_is_told_so_in_its_headers(
     """12, hard limit 7: otherwise there would be an answer, and no status."""
     process = await asyncio.create_subprocess_exec(
         *("curl", "-si", "--http2-prior-knowledge", f"http://{address}{RESERVE}"),
-        *("-H", "content-type: application/grpc", "-H", te, "--data-binary", "x"),
+        # Without a body: curl shows no answer that comes before it has sent all.
+        *("-H", "content-type: application/grpc", "-H", te, "--data-binary", ""),
         stdout=asyncio.subprocess.PIPE,
     )
     shown, _ = await process.communicate()
@@ -138,13 +139,13 @@ async def test_a_caller_that_does_not_read_stops_the_writer(caller: Caller) -> N
     assert isinstance(await stream.read(), bytes)
     # when nothing is read for a while
     before = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (now := (await seen(caller)).split(", ")[-1]) != before:
             before = now
-            await asyncio.sleep(0.3)
-    # then the writer waits, and not far ahead
+            await asyncio.sleep(1)
+    # then the writer waits, as far ahead as the buffers on the way are large, the kernel's included
     written = int(before.removeprefix("poured "))
-    assert 0 < written * POURED_BYTES < 20_000_000
+    assert 0 < written * POURED_BYTES < 100_000_000
     # and ends with its caller
     stream.cancel()
     await until_seen(caller, "pouring ended")
