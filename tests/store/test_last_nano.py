@@ -68,6 +68,18 @@ async def test_the_last_nano_of_an_overrun_is_drawn(tight: Quota) -> None:
     assert (await tight.lots())["lot"].available == CREDIT - 1
 
 
+async def test_a_nano_that_is_held_and_not_used_comes_back(tight: Quota) -> None:
+    # given a hold of all that the plan has, and of one nano of a lot
+    await tight.grant("lot", 1)
+    held = await tight.reserve(100)
+    assert paid(held.legs) == BOTH
+    # when less was used
+    await tight.commit(held, 99)
+    # then the lot has it again
+    lot = (await tight.lots())["lot"]
+    assert (lot.available, lot.held) == (CREDIT, 0)
+
+
 async def test_the_last_nano_of_a_report_is_charged(tight: Quota) -> None:
     await tight.grant("lot", 1)
     recorded = await tight.record(100)
