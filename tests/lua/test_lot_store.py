@@ -63,15 +63,25 @@ def test_a_draw_takes_no_more_lots_than_it_may(lua: LuaModules, lots_max: int) -
     assert (len(shares), left) == (lots_max, 50 - lots_max)
 
 
+@pytest.mark.parametrize("second", [16, 17])
 @pytest.mark.parametrize("lots_max", [0, 1, 2, 20])
-def test_lots_that_pay_already_do_not_count(lua: LuaModules, lots_max: int) -> None:
+def test_lots_that_pay_already_do_not_count(lua: LuaModules, lots_max: int, second: int) -> None:
     # given three lots that a reservation has, at the beginning and on the second page
     fill(lua, *[1] * 50)
-    shares, left = draw(lua, 50, lots_max, known=(0, 1, 17))
-    # then a draw ends at the first lot that would be one too many
-    taken = lots_max + (2 if lots_max < 16 else 3)
+    shares, left = draw(lua, 50, lots_max, known=(0, 1, second))
+    # then a draw ends at the first lot that would be one too many, whatever comes behind it
+    taken = lots_max + (2 if lots_max < 14 else 3)
     assert [one.member for one in shares] == [member(i) for i in range(taken)]
     assert left == 50 - taken
+
+
+def test_a_draw_reads_no_further_than_it_must(lua: LuaModules) -> None:
+    # given a page of lots that has just enough, and a spoiled one behind it
+    fill(lua, *[1] * 17)
+    lua.store.hashes["available"]["lot16"] = "spoiled"
+    # then nobody looks at that one, nor behind the last lot that a draw may take
+    assert draw(lua, 16)[1] == 0
+    assert draw(lua, 17, lots_max=3)[1] == 14
 
 
 def test_a_lot_is_skipped_from_its_end_on(lua: LuaModules) -> None:

@@ -22,6 +22,7 @@ EQUIVALENT_LUA: Mapping[Key, str] = {
     Key(
         f"{_LIB}/closed_lot_store.lua", "local STEP = 100", 13, "number"
     ): "how many are read at a time",
+    Key(f"{_LIB}/lot_store.lua", "local PAGE = 16", 13, "number"): "how many are read at a time",
     Key(
         f"{_LIB}/lot_page_store.lua",
         'for _, member in ipairs(redis.call("ZRANGE", KEY.pool_waiting, from, '

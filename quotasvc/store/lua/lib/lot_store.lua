@@ -38,10 +38,7 @@ function lot_store.draw(need, now, lots_max, known)
     is_more = #lots == PAGE
     for i, one in ipairs(lots) do
       if not known[one.member] then lots_max = lots_max - 1 end
-      if lots_max < 0 then
-        lots[i], is_more = nil, false -- a draw ends there
-        break
-      end
+      if lots_max < 0 then lots[i], is_more = nil, false end -- a draw ends there
     end
     need = lot.draw(lots, need, shares)
     offset = offset + PAGE
