@@ -22,6 +22,9 @@ EQUIVALENT_LUA: Mapping[Key, str] = {
     Key(
         f"{_LIB}/closed_lot_store.lua", "local STEP = 100", 13, "number"
     ): "how many are read at a time",
+    Key(
+        f"{_LIB}/revoke_store.lua", "for number = 2, BOUND.lots + 1 do", 29, "number"
+    ): "no grant has more lots: the next one is not there",
     Key(f"{_LIB}/lot_store.lua", "local PAGE = 16", 13, "number"): "how many are read at a time",
     Key(
         f"{_LIB}/lot_page_store.lua",

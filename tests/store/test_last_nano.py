@@ -12,6 +12,7 @@ from quotasvc.domain.outcome import DenialReason
 from quotasvc.domain.reservation import Leg, Payer
 from quotasvc.domain.unit import Usage
 from quotasvc.store.executor import Executor
+from quotasvc.store.usage import LotInfo
 from tests.support.books import Books
 from tests.support.catalogs import CREDIT, DAY_OF_TEN, FIVE_HOURS, TEXT, allowance, catalog, plan
 from tests.support.clock import DAY, HOUR, MINUTE, Clock
@@ -121,6 +122,18 @@ async def test_a_plan_that_lacks_a_nano_is_waited_for_until_it_has_it(
     second = (await tight.denied(61)).denial.retry_after_ms
     assert first is not None
     assert second == first + HOUR
+
+
+async def test_the_last_nano_is_revoked_with_its_lot(tight: Quota, clock: Clock) -> None:
+    # given a lot of a nano
+    now_ms = clock()
+    info = LotInfo(origin="grant", granted=1, purchase_ms=now_ms, grant_ms=now_ms, expire_ms=None)
+    await tight.control.grant_lot(TEAM, Payer.CREDITS, "lot", info, tight.deadline)
+    # when it is taken back
+    await tight.control.revoke_lot(TEAM, "lot", tight.deadline)
+    # then nothing of it is left
+    lot = (await tight.lots())["lot"]
+    assert (lot.available, lot.revoked) == (0, 1)
 
 
 @pytest.mark.parametrize("way", ["released", "expired"])
