@@ -165,6 +165,14 @@ def test_more_from_a_lot_of_the_reservation_is_added_to_its_leg() -> None:
     ]
 
 
+def test_lots_that_pay_a_nano_are_those_that_pay() -> None:
+    # given legs that are charged nothing, a nano and two
+    legs = _LUA.sequence([{"member": f"m{n}", "charged": n} for n in (0, 1, 2)])
+    by_member, count = _LUA.call(_SETTLEMENT.charged, legs)
+    # then those that are charged anything count
+    assert (set(by_member), count) == ({"m1", "m2"}, 2)
+
+
 @given(
     is_leg=st.booleans(),
     is_counted=st.booleans(),
