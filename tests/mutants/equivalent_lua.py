@@ -303,4 +303,11 @@ EQUIVALENT_LUA: Mapping[Key, str] = {
         64,
         "number",
     ): _END,
+    Key(
+        f"{_LIB}/waiting_store.lua",
+        'local oldest = redis.call("ZRANGE", KEY.pool_waiting, 0, 0)[1]',
+        57,
+        "number",
+    ): "reads one more of them than it looks at",
+    Key(f"{_LIB}/waiting_store.lua", "return ends_ms > 0 and ends_ms or nil", 17, "number"): _FIRST,
 }
